@@ -1,0 +1,23 @@
+# make demo: set up, then run the whole chain on the simulated cohort. make test: what a newcomer needs to trust it.
+.PHONY: setup demo test bench lint
+CORES ?= $(shell nproc)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export LC_ALL = C.UTF-8
+
+setup:
+	./setup.sh
+
+demo: setup
+	snakemake --cores $(CORES)
+
+test: setup lint
+	python -m pytest
+
+bench: setup
+	python -m bench
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint

@@ -1,0 +1,20 @@
+"""Run the measurements named on the command line (default: all) and write results/bench.tsv."""
+
+import importlib
+import pkgutil
+import sys
+
+import pandas as pd
+
+import bench
+from taxoscape.files import write_tsv
+
+COLUMNS = ["name", "ours", "other", "ratio", "unit", "note"]
+
+names = sys.argv[1:] or sorted(module.name for module in pkgutil.iter_modules(bench.__path__) if module.name[0] != "_")
+rows = []
+for name in names:
+    rows += importlib.import_module(f"bench.{name}").rows()
+frame = pd.DataFrame(rows, columns=COLUMNS)
+write_tsv(frame, "results/bench.tsv", float_format="%.6g")
+print(frame.to_string(index=False))

@@ -1,0 +1,50 @@
+"""Checkpoints: tensors and plain values only, written whole or not at all, read without pickle."""
+
+import hashlib
+import io
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from taxoscape.errors import InputError
+from taxoscape.files import atomic
+
+VERSION = 1
+FOLDER = Path("results/aam/checkpoints")
+
+
+def save(state: dict, path: str | Path) -> None:
+    """Write a checkpoint; equal states give equal bytes."""
+    buffer = io.BytesIO()
+    torch.save({"version": VERSION, **state}, buffer)
+    with atomic(path) as partial:
+        partial.write_bytes(buffer.getvalue())
+
+
+def load(path: str | Path) -> dict:
+    """Read a checkpoint onto the CPU. Raises InputError for one of another version or no checkpoint at all."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path} is no checkpoint of taxoscape: {error}") from error
+    if not isinstance(state, dict) or state.get("version") != VERSION:
+        raise InputError(f"{path} is no AAM checkpoint of version {VERSION}: remove it and train again")
+    return state
+
+
+def resume_folder(parameters: dict, inputs: list[str]) -> Path:
+    """Folder of the resumable checkpoints of a job, named by its parameters and the content of its inputs.
+
+    A changed parameter, input or module of ours gives another folder: a stale model is never resumed.
+    """
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
+    for path in inputs:
+        digest.update(Path(path).read_bytes())
+    return FOLDER / digest.hexdigest()[:16]
+
+
+def remove(folder: Path) -> None:
+    """Remove the resumable checkpoints of a job that has ended well."""
+    shutil.rmtree(folder, ignore_errors=True)

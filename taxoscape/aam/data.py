@@ -1,0 +1,154 @@
+"""Samples as sets: counts rarefied anew, batches in which every distinct ASV stands once, UniFrac of a batch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from taxoscape import tables, trees
+from taxoscape.aam.tokens import tokenize
+from taxoscape.errors import InputError, examples
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the models read: counts of the features with a sequence, their tokens and their tree."""
+
+    samples: np.ndarray  # [N] ids
+    taxa: np.ndarray  # [T] ids
+    counts: scipy.sparse.csr_matrix  # [N, T] reads
+    tokens: torch.Tensor  # [T, 1 + L]
+    ancestors: torch.Tensor  # [T, branches] 1 where a branch lies above a taxon
+    lengths: torch.Tensor  # [branches] substitutions/site
+    depth: int  # reads drawn per sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples; S = ASVs of the largest, U = distinct ASVs."""
+
+    rows: np.ndarray  # [B] positions in the study
+    unique: torch.Tensor  # [U] taxa
+    gather: torch.Tensor  # [B, S] position in `unique`; 0 where absent
+    present: torch.Tensor  # [B, S]
+    abundance: torch.Tensor  # [B, S] natural log of the share of the sample's reads
+
+
+def read_study(table: str | Path, sequences: str | Path, tree: str | Path, rarefied: str | Path, max_bp: int) -> Study:
+    """Read the samples of `rarefied`, at its depth: counts, tokens and tree of the features that have a sequence.
+
+    Features without a sequence are left out and counted. Raises InputError when no feature has one.
+    """
+    counted = tables.read_table(table)
+    shallow = tables.read_table(rarefied)
+    known = tables.read_fasta(sequences) if Path(sequences).is_file() and Path(sequences).stat().st_size else {}
+    features = counted.ids("observation")
+    kept = np.array([name in known for name in features], dtype=bool)
+    if not kept.any():
+        raise InputError(
+            f"none of the {len(features)} features of {table} has a sequence in {sequences}: "
+            "set input.sequences to their FASTA, or aam.enabled: false"
+        )
+    place = {name: row for row, name in enumerate(counted.ids())}
+    rows = [place[name] for name in shallow.ids()]
+    matrix = counted.matrix_data.T.tocsr()[rows]
+    counts = matrix[:, np.flatnonzero(kept)].astype(np.int64).tocsr()
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    print(
+        f"{kept.sum()} of {len(kept)} features have a sequence ({counts.sum() / matrix.sum():.1%} of the reads); "
+        f"left out: {examples(features[~kept]) or 'none'}"
+    )
+    taxa = features[kept].astype(str)
+    ancestors, lengths = above(trees.tree_arrays(trees.read_tree(tree)), taxa)
+    return Study(
+        samples=shallow.ids().astype(str),
+        taxa=taxa,
+        counts=counts,
+        tokens=tokenize([known[name] for name in taxa], max_bp),
+        ancestors=ancestors,
+        lengths=lengths,
+        depth=int(shallow.sum(axis="sample").max()),
+    )
+
+
+def above(tree: trees.TreeArrays, taxa: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Branches above each taxon [T, branches] (0 or 1) and their lengths [branches]; none above what is no tip."""
+    tip = {name: row for row, name in enumerate(tree.tips)}
+    found = np.array([name in tip for name in taxa], dtype=bool)
+    if not found.all():
+        print(f"{(~found).sum()} taxa are not in the tree and add nothing to UniFrac: {examples(taxa[~found])}")
+    matrix = trees.ancestors_matrix(tree)[[tip[name] for name in taxa[found]]]
+    used = np.flatnonzero((matrix.getnnz(axis=0) > 0) & (tree.length > 0))
+    ancestors = np.zeros((len(taxa), len(used)), dtype=np.float32)
+    ancestors[found] = matrix[:, used].toarray()
+    return torch.from_numpy(ancestors), torch.from_numpy(tree.length[used].astype(np.float32))
+
+
+def rarefy(counts: scipy.sparse.csr_matrix, depth: int, seed: tuple[int, ...]) -> scipy.sparse.csr_matrix:
+    """Draw `depth` reads (all where there are fewer) of every sample [N, T]; the streams are (seed, sample)."""
+    drawn = []
+    for row in range(counts.shape[0]):
+        reads = counts.data[counts.indptr[row] : counts.indptr[row + 1]]
+        generator = np.random.default_rng((*seed, row))
+        drawn.append(generator.multivariate_hypergeometric(reads, min(depth, reads.sum()), method="marginals"))
+    data = np.concatenate(drawn) if drawn else np.zeros(0, dtype=np.int64)
+    rarefied = scipy.sparse.csr_matrix((data, counts.indices.copy(), counts.indptr.copy()), shape=counts.shape)
+    rarefied.eliminate_zeros()
+    return rarefied
+
+
+def make_batch(drawn: scipy.sparse.csr_matrix, rows: np.ndarray, token_limit: int) -> Batch:
+    """Gather samples `rows` of the drawn counts [N, T]; beyond `token_limit` the rarest ASVs of a sample are left out.
+
+    Each distinct ASV of the batch stands once in `unique`. A sample without reads has no ASV present.
+    """
+    sets = [_largest(drawn, row, token_limit) for row in rows]
+    unique, inverse = np.unique(np.concatenate([taxa for taxa, _ in sets]), return_inverse=True)
+    unique = unique if len(unique) else np.zeros(1, dtype=np.int64)
+    size = max(1, *(len(taxa) for taxa, _ in sets))
+    gather = np.zeros((len(rows), size), dtype=np.int64)
+    abundance = np.zeros((len(rows), size), dtype=np.float32)
+    present = np.arange(size) < np.array([len(taxa) for taxa, _ in sets])[:, None]
+    gather[present] = inverse
+    abundance[present] = np.concatenate([np.log(shares) for _, shares in sets])
+    return Batch(np.asarray(rows), *map(torch.from_numpy, (unique, gather, present, abundance)))
+
+
+def batches(drawn: scipy.sparse.csr_matrix, rows: np.ndarray, size: int, token_limit: int) -> Iterator[Batch]:
+    """Cut samples `rows`, in their order, into batches of `size`; the last may be smaller."""
+    for start in range(0, len(rows), size):
+        yield make_batch(drawn, rows[start : start + size], token_limit)
+
+
+def reads_lost(drawn: scipy.sparse.csr_matrix, token_limit: int) -> float:
+    """Share of the drawn reads in ASVs beyond the token limit of their samples."""
+    kept = 0
+    for row in range(drawn.shape[0]):
+        kept += np.sort(drawn.data[drawn.indptr[row] : drawn.indptr[row + 1]])[::-1][:token_limit].sum()
+    return 1.0 - kept / max(1, drawn.sum())
+
+
+def unifrac(batch: Batch, ancestors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Unweighted UniFrac [B, B] between the samples of a batch.
+
+    P = (presence @ ancestors > 0), S = (P * lengths) P', s = diag S, d_ij = (s_i + s_j - 2 S_ij) / (s_i + s_j - S_ij);
+    0 between two samples that have no branch.
+    """
+    presence = torch.zeros(len(batch.rows), len(batch.unique))
+    presence.scatter_add_(1, batch.gather, batch.present.float())
+    covered = (presence @ ancestors[batch.unique] > 0).float()  # [B, branches]
+    shared = (covered * lengths) @ covered.T
+    single = shared.diagonal()
+    both = single[:, None] + single[None, :]
+    return (both - 2 * shared) / (both - shared).clamp(min=torch.finfo(shared.dtype).tiny)
+
+
+def _largest(drawn: scipy.sparse.csr_matrix, row: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    start, stop = drawn.indptr[row], drawn.indptr[row + 1]
+    taxa, reads = drawn.indices[start:stop].astype(np.int64), drawn.data[start:stop]
+    order = np.argsort(-reads, kind="stable")[:limit]
+    return taxa[order], reads[order] / max(1, reads.sum())

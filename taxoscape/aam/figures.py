@@ -1,0 +1,52 @@
+"""Pictures of out-of-fold predictions: truth against prediction, or a confusion matrix."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+
+from taxoscape.files import atomic
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+
+
+def draw_predictions(
+    predictions: pd.DataFrame, categories: list[str] | None, title: str, unit: str, path: Path
+) -> None:
+    """Draw predictions.tsv: a scatter with the 1:1 line and intervals, or counts of truth against prediction."""
+    figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    if categories:
+        _confusion(axes, predictions, categories)
+    else:
+        _scatter(axes, predictions, f" ({unit})" if unit else "")
+    axes.set_title(title)
+    with atomic(path) as partial:
+        figure.savefig(partial, dpi=150, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _scatter(axes: plt.Axes, predictions: pd.DataFrame, unit: str) -> None:
+    truth, guess = predictions["truth"], predictions["prediction"]
+    spans = [(guess - predictions["low"]).fillna(0), (predictions["high"] - guess).fillna(0)]
+    axes.errorbar(truth, guess, yerr=spans, fmt="none", ecolor="0.88", linewidth=0.8, zorder=0)
+    axes.scatter(truth, guess, s=12, c="#2b6a99", alpha=0.7, linewidths=0)
+    edges = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
+    axes.plot(edges, edges, color="0.3", linewidth=1, linestyle="--")
+    axes.set(xlabel=f"observed{unit}", ylabel=f"predicted, out of fold{unit}")
+
+
+def _confusion(axes: plt.Axes, predictions: pd.DataFrame, categories: list[str]) -> None:
+    counts = pd.crosstab(predictions["truth"], predictions["prediction"]).reindex(
+        index=categories, columns=categories, fill_value=0
+    )
+    values = counts.to_numpy()
+    share = values / np.maximum(1, values.sum(axis=1, keepdims=True))
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(values.shape):
+        color = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, values[row, column], ha="center", va="center", color=color)
+    axes.set_xticks(range(len(categories)), categories, rotation=30, ha="right")
+    axes.set_yticks(range(len(categories)), categories)
+    axes.set(xlabel="predicted, out of fold", ylabel="observed")

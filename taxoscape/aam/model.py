@@ -1,0 +1,205 @@
+"""Networks of AAM: nucleotide encoder, sample encoder, and their heads.
+
+Symbols: U distinct ASVs of a batch, L nucleotides, P patches, B samples, S ASVs of the largest sample, D embedding.
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from taxoscape.aam.tokens import PAD, VOCABULARY
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block; keys that are absent get no attention."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.query_key_value, self.mixed = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.wide, self.narrow = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
+
+    def forward(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        """Attend and mix: x [B, S, D], present [B, S] or None (all) -> [B, S, D]."""
+        x = x + functional.dropout(self.attend(self.norm_attention(x), present), self.dropout, self.training)
+        hidden = functional.gelu(self.wide(self.norm_mlp(x)))
+        return x + functional.dropout(self.narrow(hidden), self.dropout, self.training)
+
+    def attend(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        """Multi-head attention softmax(QK'/sqrt(D/h))V over the present keys."""
+        batch, length, dim = x.shape
+        split = self.query_key_value(x).view(batch, length, 3, self.heads, dim // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)  # each [B, h, S, D/h]
+        mask = None if present is None else present[:, None, None, :]
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.mixed(mixed.transpose(1, 2).reshape(batch, length, dim))
+
+
+class AttentionPool(nn.Module):
+    """Weighted mean over a set; a learned query scores its members."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(dim, 1)
+
+    def forward(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        """Pool x [B, S, D] over the present members -> [B, D]."""
+        score = self.score(x)
+        if present is not None:
+            score = score.masked_fill(~present[..., None], -torch.inf)
+        return (score.softmax(dim=1) * x).sum(dim=1)
+
+
+class NucleotideEncoder(nn.Module):
+    """Sequence -> ASV embedding, and the nucleotides it expects.
+
+    `patch` neighbouring nucleotides share one token of the transformer (1 = every nucleotide its own), which divides
+    the cost by `patch`; the masked-nucleotide head still answers for each nucleotide. The embedding is the pooled
+    transformer output plus a linear map of the one-hot sequence: pooling forgets which letter stood where, and even a
+    random linear map keeps the Hamming distances between aligned amplicons.
+    """
+
+    def __init__(self, dim: int, heads: int, layers: int, dropout: float, max_bp: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.letters = nn.Embedding(patch * VOCABULARY, dim)
+        self.places = nn.Parameter(0.02 * torch.randn(1 + math.ceil(max_bp / patch), dim))
+        self.start = nn.Parameter(0.02 * torch.randn(dim))
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.norm, self.pool = nn.LayerNorm(dim), AttentionPool(dim)
+        self.nucleotides = nn.Linear(dim, patch * 4)
+        self.register_buffer("frequency", torch.zeros(max_bp, 4))
+        self.linear_scale = max_bp**-0.5
+        self.linear = nn.EmbeddingBag(1 + max_bp * VOCABULARY, dim, mode="sum", padding_idx=0)
+        nn.init.normal_(self.letters.weight, std=patch**-0.5)
+
+    def forward(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode tokens [U, 1 + L] -> ASV embeddings [U, D] and hidden patches [U, P, D]."""
+        place = torch.arange(tokens.shape[1] - 1, device=tokens.device)
+        linear = self.linear(torch.where(tokens[:, 1:] == PAD, 0, 1 + VOCABULARY * place + tokens[:, 1:]))
+        letters = functional.pad(tokens[:, 1:], (0, -(tokens.shape[1] - 1) % self.patch), value=PAD)
+        letters = letters.view(len(tokens), -1, self.patch)  # [U, P, patch]
+        offsets = VOCABULARY * torch.arange(self.patch, device=tokens.device)
+        x = self.letters(letters + offsets).sum(dim=2)
+        x = torch.cat([self.start.expand(len(x), 1, -1), x], dim=1) + self.places[: x.shape[1] + 1]
+        present = functional.pad((letters != PAD).any(dim=2), (1, 0), value=True)
+        present = None if present.all() else present
+        for block in self.blocks:
+            x = block(x, present)
+        x = self.norm(x)
+        # Divided here, not in the weights: Adam moves every weight by its learning rate, and L of them add up.
+        return self.pool(x, present) + linear * self.linear_scale, x[:, 1:]
+
+    def expect(self, hidden: torch.Tensor, length: int) -> torch.Tensor:
+        """Logits of A, C, G, T at each nucleotide: hidden [U, P, D] -> [U, L, 4], on top of the known frequencies."""
+        return self.nucleotides(hidden).reshape(len(hidden), -1, 4)[:, :length] + self.frequency[:length]
+
+    @torch.no_grad()
+    def know_frequencies(self, tokens: torch.Tensor) -> None:
+        """Start the expectations from how often each nucleotide stands at each position of tokens [U, 1 + L]."""
+        counts = functional.one_hot(tokens[:, 1:], VOCABULARY)[..., 1:5].sum(dim=0).float() + 1.0  # [L, 4]
+        self.frequency[: len(counts)] = (counts / counts.sum(dim=1, keepdim=True)).log()
+
+
+class SampleEncoder(nn.Module):
+    """Set of (ASV embedding, log relative abundance) -> sample embedding; no order, no positions.
+
+    A learned token stands in every set, so that a sample in which nothing is known still has an embedding.
+    """
+
+    def __init__(self, dim: int, heads: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(dim))
+        self.register_buffer("spread", torch.ones(dim))
+        self.enter = nn.Linear(dim, dim)
+        self.abundance = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.sample = nn.Parameter(0.02 * torch.randn(dim))
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.norm, self.pool = nn.LayerNorm(dim), AttentionPool(dim)
+        self.leave = nn.Linear(dim, dim)
+
+    @torch.no_grad()
+    def standardise(self, asvs: torch.Tensor) -> None:
+        """Fix the scale of the input by the ASV embeddings [T, D] of the training samples.
+
+        Embeddings of one gene share most of their mean; without this, samples start out as good as parallel.
+        """
+        self.centre.copy_(asvs.mean(dim=0))
+        self.spread.copy_(asvs.std(dim=0).clamp(min=torch.finfo(asvs.dtype).eps) if len(asvs) > 1 else 1.0)
+
+    def forward(self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """Read asvs [B, S, D], abundance [B, S] (natural log of the share), present [B, S] -> [B, 1 + S, D].
+
+        The first of the 1 + S is the sample's own token.
+        """
+        # Shares run from 1 to 1/depth: about -8 to 0; brought to about -1.5 to 1.5.
+        x = self.enter((asvs - self.centre) / self.spread) + self.abundance((abundance[..., None] + 5.0) / 2.5)
+        x = torch.cat([self.sample.expand(len(x), 1, -1), x], dim=1)
+        present = functional.pad(present, (1, 0), value=True)
+        for block in self.blocks:
+            x = block(x, present)
+        return self.norm(x)
+
+    def embed(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """Sample embeddings z of length sqrt(D): x [B, 1 + S, D] -> [B, D], the direction of the sum over the set.
+
+        <z_i, z_j> / D is then a normalised kernel between sets, as 1 - UniFrac is.
+        """
+        weights = functional.pad(present, (1, 0), value=True)[..., None].to(x.dtype)
+        return math.sqrt(x.shape[2]) * functional.normalize((self.leave(x) * weights).sum(dim=1), dim=1)
+
+    def summarise(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """What a target head reads: the sample's token, an attention-weighted and a plain mean, [B, 3 D]."""
+        there = functional.pad(present, (1, 0), value=True)
+        weights = there[..., None].to(x.dtype)
+        mean = (x * weights).sum(dim=1) / weights.sum(dim=1)
+        return torch.cat([x[:, 0], self.pool(x, there), mean], dim=1)
+
+
+class UnifracHead(nn.Module):
+    """UniFrac as an affine function of a kernel, d_ij = b - s <z_i, z_j> / D: 1 - UniFrac is positive semidefinite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset, self.scale = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        """Distances between samples z [B, D] -> [B, B]; neither clamped nor squashed."""
+        return self.offset - self.scale * (z @ z.T) / z.shape[1]
+
+
+class Encoder(nn.Module):
+    """Base of AAM: nucleotide encoder, sample encoder and UniFrac head."""
+
+    def __init__(self, dim: int, heads: int, layers: int, dropout: float, max_bp: int, patch: int) -> None:
+        super().__init__()
+        self.nucleotide = NucleotideEncoder(dim, heads, layers, dropout, max_bp, patch)
+        self.sample = SampleEncoder(dim, heads, layers, dropout)
+        self.unifrac = UnifracHead()
+
+    def embed(self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """Sample embeddings z [B, D] of asvs [B, S, D], abundance [B, S], present [B, S]."""
+        return self.sample.embed(self.sample(asvs, abundance, present), present)
+
+
+class Predictor(nn.Module):
+    """Sample encoder with a target head: one output for regression, one logit per category for classification.
+
+    `nucleotide` is None where the base is frozen: ASV embeddings then come ready-made.
+    """
+
+    def __init__(
+        self, nucleotide: NucleotideEncoder | None, sample: SampleEncoder, outputs: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.nucleotide, self.sample, self.dropout = nucleotide, sample, dropout
+        dim = 3 * sample.leave.out_features
+        self.norm, self.target = nn.LayerNorm(dim), nn.Linear(dim, outputs)
+
+    def forward(self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """Predict the target of samples: asvs [B, S, D], abundance, present [B, S] -> [B, outputs]."""
+        z = self.norm(self.sample.summarise(self.sample(asvs, abundance, present), present))
+        return self.target(functional.dropout(z, self.dropout, self.training))

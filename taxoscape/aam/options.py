@@ -1,0 +1,38 @@
+"""Options of the stage, one field per key of the config section `aam`; config/config.yaml holds the defaults."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the models are, how they are trained and how they are judged."""
+
+    enabled: bool
+    threads: int  # CPU threads of one training job
+    max_bp: int  # bases read of each ASV
+    patch: int  # nucleotides that make one token of the nucleotide encoder
+    token_limit: int  # ASVs read per sample, the most abundant first
+    embedding_dim: int
+    attention_heads: int
+    attention_layers: int
+    batch_size: int  # samples
+    pretrain_epochs: int
+    epochs: int  # of fine-tuning
+    patience: int  # epochs without improvement on the validation samples
+    validation: float  # share of the training groups that stops the pretraining, 0-1
+    members: int  # models per fold, each stopped on other groups
+    freeze_base: bool  # ASV embeddings computed once, not trained further
+    optimizer: str
+    scheduler: str
+    lr: float
+    weight_decay: float
+    warmup: float  # share of the optimizer steps
+    dropout: float  # share hidden in a step: of activations and, in fine-tuning, of each sample's ASVs
+    mask: float  # share of nucleotides masked
+    masked_asvs: float  # share of a batch's ASVs read a second time, masked
+    max_grad_norm: float
+    class_weights: bool  # weigh classes by their inverse frequency
+    prediction_draws: int  # rarefaction draws averaged in a prediction
+    interval: float  # coverage asked of the prediction intervals, 0-1
+    trees: int  # of the random-forest baseline
+    bootstraps: int  # group-bootstrap draws of the intervals

@@ -1,0 +1,65 @@
+"""Prediction: several rarefaction draws, averaged, by every member of a fold; intervals from held-out residuals."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from taxoscape.aam import pretrain
+from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.model import Encoder, Predictor
+from taxoscape.aam.options import Options
+from taxoscape.aam.target import Target
+
+# Stream of the draws that predictions average; no epoch reaches it.
+PREDICTION_DRAW = 2 * 10**6
+
+
+@torch.no_grad()
+def predict(
+    model: Predictor, study: Study, base: Encoder, target: Target, rows: np.ndarray, options: Options, seed: int
+) -> np.ndarray:
+    """Predict samples `rows` [n]: numbers in the target's unit [n, 1], or class probabilities [n, C].
+
+    Averages options.prediction_draws rarefaction draws, the same for all models of one seed.
+    """
+    if not len(rows):
+        return np.zeros((0, target.outputs))
+    asvs = pretrain.embed_taxa(base, study) if model.nucleotide is None else None
+    total = torch.zeros(len(rows), target.outputs)
+    for draw in range(options.prediction_draws):
+        batches = pretrain.drawn_batches(study, rows, options, (seed, PREDICTION_DRAW + draw))
+        outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in batches])
+        total += outputs.softmax(dim=1) if target.categories else outputs * target.std + target.mean
+    return (total / options.prediction_draws).double().numpy()
+
+
+def outputs_of(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None) -> torch.Tensor:
+    """Outputs [B, outputs] for a batch; `asvs` [T, D] are the cached embeddings of a frozen base, else None."""
+    if asvs is None:
+        encoded = model.nucleotide(study.tokens[batch.unique])[0][batch.gather]
+    else:
+        encoded = asvs[batch.unique[batch.gather]]
+    return model(encoded, batch.abundance, batch.present)
+
+
+def half_width(residuals: np.ndarray, coverage: float) -> float:
+    """Half width of the conformal interval: the ceil((n + 1) coverage)-th smallest |residual|, the largest if too few.
+
+    NaN without residuals. Split conformal prediction (Lei et al. 2018, JASA 113:1094) with residuals of samples that
+    the predicting member did not train on. They did choose its epoch, so coverage is nominal, not guaranteed.
+    """
+    if not len(residuals):
+        return np.nan
+    rank = int(np.ceil((len(residuals) + 1) * coverage))
+    return float(np.sort(np.abs(residuals))[min(rank, len(residuals)) - 1])
+
+
+def frame(
+    samples: np.ndarray, fold: int, truth: np.ndarray, predicted: np.ndarray, target: Target, width: float
+) -> pd.DataFrame:
+    """Predictions as a table: sample, fold, truth, prediction, then low and high, or p_<category>."""
+    table = pd.DataFrame({"sample": samples, "fold": fold, "truth": truth})
+    if target.categories:
+        table["prediction"] = np.array(target.categories, dtype=object)[predicted.argmax(axis=1)]
+        return table.assign(**{f"p_{name}": predicted[:, place] for place, name in enumerate(target.categories)})
+    return table.assign(prediction=predicted[:, 0], low=predicted[:, 0] - width, high=predicted[:, 0] + width)

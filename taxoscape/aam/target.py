@@ -1,0 +1,36 @@
+"""A host variable on the scale on which it is learned."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host variable: numbers, standardised with the training samples' mean and std, or categories."""
+
+    name: str
+    categories: tuple[str, ...]  # empty for regression
+    mean: float
+    std: float
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the head: one number, or one logit per category."""
+        return len(self.categories) or 1
+
+    def encode(self, values: np.ndarray) -> torch.Tensor:
+        """Standardised numbers [n] float32, or category indices [n] int64 (-1 where missing); NaN where missing."""
+        if self.categories:
+            index = {name: place for place, name in enumerate(self.categories)}
+            return torch.tensor([index.get(value, -1) for value in values])
+        return torch.from_numpy(((values.astype(float) - self.mean) / self.std).astype(np.float32))
+
+
+def fit_target(name: str, values: np.ndarray, categories: list[str] | None) -> Target:
+    """Fix the scale of a target by its known training values [n]."""
+    if categories is not None:
+        return Target(name, tuple(categories), 0.0, 1.0)
+    numbers = values.astype(float)
+    return Target(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)

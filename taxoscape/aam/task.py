@@ -1,0 +1,52 @@
+"""What is to be learned, aligned with the samples of the study: groups, folds and a target's values."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from taxoscape import tables
+from taxoscape.errors import InputError
+from taxoscape.metadata import read_design
+
+
+@dataclass(frozen=True)
+class Task:
+    """A target and the folds in which it is predicted; all arrays follow the samples of the study."""
+
+    name: str
+    unit: str
+    categories: list[str] | None  # None for regression
+    values: np.ndarray  # [N] numbers, or text; NaN or None where unknown
+    groups: np.ndarray  # [N] text
+    fold: np.ndarray  # [N] -1 = not used: no metadata, or the target is missing
+
+    def rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
+        """Training and test samples of a fold; InputError where nothing is left to train on."""
+        train = np.flatnonzero((self.fold >= 0) & (self.fold != fold))
+        if not len(train):
+            raise InputError(
+                f"metadata.targets.{self.name}: no training sample of fold {fold} has a value: "
+                "remove the target or lower metadata.folds"
+            )
+        return train, np.flatnonzero(self.fold == fold)
+
+
+def read_folds(samples: np.ndarray, design: str | Path, splits: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """Group [N] and fold [N] of each sample of the study; fold -1 for samples without metadata."""
+    group = read_design(design)["group"].reindex(samples)
+    fold = tables.read_tsv(splits, "splits").set_index("sample")["fold"].reindex(samples)
+    return group.fillna("").to_numpy(dtype=str), fold.fillna("-1").astype(int).to_numpy()
+
+
+def read_task(samples: np.ndarray, design: str | Path, encoding: str | Path, splits: str | Path, name: str) -> Task:
+    """Read a target; samples in which it is missing get fold -1 and are counted."""
+    groups, fold = read_folds(samples, design, splits)
+    kind = json.loads(Path(encoding).read_text())["targets"][name]
+    column = read_design(design)[name].reindex(samples)
+    known = column.notna().to_numpy()
+    print(f"{name}: known for {(known & (fold >= 0)).sum()} of {(fold >= 0).sum()} samples with metadata")
+    categories = sorted(set(column.dropna())) if kind["type"] == "classification" else None
+    values = column.to_numpy(dtype=object if categories else float)
+    return Task(name, kind.get("unit") or "", categories, values, groups, np.where(known, fold, -1))

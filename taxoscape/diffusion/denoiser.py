@@ -1,0 +1,93 @@
+"""The denoiser: noisy log-ratios, their time and the metadata tokens -> the predicted target.
+
+Residual layers whose normalisation is shifted, scaled and gated by the time and by what the tokens say (adaptive
+layer normalisation with a gate that starts at zero: Peebles and Xie 2023, arXiv:2212.09748).
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from taxoscape.diffusion.conditions import ConditionTokens
+
+# Attention heads; the width is a multiple of it.
+HEADS = 4
+# Highest frequency of the time features, in radians over the whole schedule.
+HIGHEST = 1000.0
+
+
+def time_features(time: torch.Tensor, width: int) -> torch.Tensor:
+    """Cosines and sines [B, width] of times [B] in 0-1, frequencies from 1 to HIGHEST in geometric steps."""
+    frequencies = torch.exp(torch.linspace(0, math.log(HIGHEST), width // 2, device=time.device))
+    angles = time[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class Attention(nn.Module):
+    """Cross-attention: query [B, W], tokens [B, S, W] -> what they say [B, W]; heads are split before the softmax."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, query: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        split = [tensor.unflatten(-1, (HEADS, -1)) for tensor in (self.key(tokens), self.value(tokens))]
+        keys, values = (tensor.transpose(1, 2) for tensor in split)  # [B, heads, S, W / heads]
+        queries = self.query(query).unflatten(-1, (HEADS, -1))[:, :, None]  # [B, heads, 1, W / heads]
+        said = functional.scaled_dot_product_attention(queries, keys, values)  # [B, heads, 1, W / heads]
+        return self.out(said.flatten(1))
+
+
+class Layer(nn.Module):
+    """Residual layer [B, W] -> [B, W], modulated by a context [B, W]."""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(width, 3 * width)
+        self.first, self.second = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, hidden: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        shift, scale, gate = self.modulation(context).chunk(3, dim=-1)
+        inner = self.norm(hidden) * (1 + scale) + shift
+        return hidden + gate * self.second(self.dropout(functional.silu(self.first(inner))))
+
+
+class Denoiser(nn.Module):
+    """(noisy [B, D], signal a [B], noise s [B], values [B, F], missing [B, F]) -> target [B, D].
+
+    The time is the angle atan2(s, a) / (pi / 2): 0 = data, 1 = noise, whatever the schedule.
+    """
+
+    def __init__(self, taxa: int, categories: list[int], width: int, blocks: int, dropout: float):
+        super().__init__()
+        self.width = width
+        self.tokens = ConditionTokens(categories, width)
+        self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.enter = nn.Linear(taxa, width)
+        self.attention = Attention(width)
+        self.layers = nn.ModuleList(Layer(width, dropout) for _ in range(blocks))
+        self.norm = nn.LayerNorm(width)
+        self.leave = nn.Linear(width, taxa)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(
+        self,
+        noisy: torch.Tensor,
+        signal: torch.Tensor,
+        noise: torch.Tensor,
+        values: torch.Tensor,
+        missing: torch.Tensor,
+    ) -> torch.Tensor:
+        time = self.time(time_features(torch.atan2(noise, signal) / (math.pi / 2), self.width))
+        hidden = self.enter(noisy)
+        context = functional.silu(time + self.attention(hidden + time, self.tokens(values, missing)))
+        for layer in self.layers:
+            hidden = layer(hidden, context)
+        return self.leave(self.norm(hidden))

@@ -1,0 +1,196 @@
+"""A generator of communities as something to fit, save, load and ask: plain numbers and tensors in one dictionary."""
+
+import dataclasses
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from taxoscape.diffusion import copula, counts, dequantise, sampling, training
+from taxoscape.diffusion.denoiser import HEADS, Denoiser
+from taxoscape.diffusion.study import Samples
+from taxoscape.errors import InputError
+from taxoscape.files import atomic
+
+VERSION = 1
+# Communities drawn at the training conditions to fit the calibration on, at least.
+CALIBRATION = 2000
+# Communities sampled at a time.
+BATCH = 2048
+# Dequantised copies of the training samples in which the largest value is looked for.
+COPIES = 8
+# The x_0 estimate stays within this many times the largest standardised training value.
+MARGIN = 1.2
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `diffusion`."""
+
+    enabled: bool
+    model: str  # mlp | copula
+    width: int
+    blocks: int
+    dropout: float  # 0-1
+    steps: int  # optimizer steps at most
+    batch_size: int  # samples
+    lr: float
+    weight_decay: float
+    prediction: str  # v | x0 | epsilon
+    schedule: str  # cosine | linear
+    train_timesteps: int
+    sampler: str  # ddim | dpm
+    sample_steps: int
+    guidance: float  # 1 = none
+    condition_dropout: float  # 0-1
+    ema: float
+    patience: int  # rounds of 50 steps
+    calibrate: bool
+    samples: int  # communities generated
+    threads: int
+
+
+def fit(
+    train: Samples,
+    validation: Samples,
+    categories: list[int],
+    options: Options,
+    seed: int,
+) -> tuple[dict, pd.DataFrame]:
+    """Fit the model that the options name; return it and its losses (none for the copula).
+
+    Samples without a read in any taxon say nothing and are left out. Raises InputError when none is left.
+    """
+    train, validation = (part.take(part.counts.sum(axis=1) > 0) for part in (train, validation))
+    if len(train.counts) < 2:
+        raise InputError(
+            f"{len(train.counts)} training samples have reads in the retained taxa, 2 are needed: "
+            "lower metadata.test and metadata.validation or set diffusion.enabled: false"
+        )
+    if options.width % HEADS:
+        raise InputError(
+            f"diffusion.width={options.width}: choose a multiple of {HEADS}, the number of attention heads"
+        )
+    model = {
+        "version": VERSION,
+        "options": dataclasses.asdict(options),
+        "categories": categories,
+        "seen": torch.tensor(train.counts.sum(axis=0) > 0),
+    }
+    rng = np.random.default_rng((seed, 0))
+    if options.model == "copula":
+        features = copula.condition_features(train.values, train.missing, categories)
+        fitted = copula.fit(train.counts, features, rng)
+        return {**model, "copula": _tensors(fitted)}, pd.DataFrame(columns=["step", "training", "validation"])
+    scaler = dequantise.fit_scaler(train.counts, rng)
+    clean = dequantise.encode(np.tile(train.counts, (COPIES, 1)), scaler, rng)
+    torch.manual_seed(seed)
+    network = _network(train.counts.shape[1], categories, options)
+    print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
+    network, history = training.train(network, train, validation, scaler, _schedule(options), _plan(options), seed)
+    model |= {"scaler": _tensors(scaler), "bound": MARGIN * float(np.abs(clean).max()), "network": network.state_dict()}
+    if options.calibrate:
+        rows = np.tile(np.arange(len(train.counts)), -(-CALIBRATION // len(train.counts)))
+        drawn = _log_counts(model, train.values[rows], train.missing[rows], (seed, 3))
+        model["calibration"] = _tensors(counts.fit_calibration(drawn, train.counts, rng))
+    return model, history
+
+
+def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> np.ndarray:
+    """Draw communities as counts [M, D] that sum to `depth`, at conditions (values [M, F], missing [M, F])."""
+    if "copula" in model:
+        fitted = copula.Copula(**_arrays(model["copula"]))
+        features = copula.condition_features(values, missing, model["categories"])
+        amounts = copula.sample(fitted, features, np.random.default_rng((seed, 4)))
+    else:
+        amounts = _log_counts(model, values, missing, (seed, 4))
+        if "calibration" in model:
+            amounts = counts.calibrate(amounts, counts.Calibration(**_arrays(model["calibration"])))
+        amounts = np.exp(amounts)
+    return counts.to_counts(amounts, depth, model["seen"].numpy())
+
+
+def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samples, fields: list[str]) -> dict:
+    """What was trained on what, for the report: kind, sizes, conditions, and the held-out loss that stopped it."""
+    best = history["validation"].idxmin() if history["validation"].notna().any() else None
+    weights = sum(weight.numel() for weight in model.get("network", {}).values())
+    return {
+        "model": model["options"]["model"],
+        "fields": fields,
+        "training_samples": len(train.counts),
+        "validation_samples": len(validation.counts),
+        "taxa": train.counts.shape[1],
+        "taxa_seen_in_training": int(model["seen"].sum()),
+        "weights": weights,
+        "steps": int(history["step"].max()) if len(history) else 0,
+        "best_step": None if best is None else int(history["step"][best]),
+        "best_validation_loss": None if best is None else float(history["validation"][best]),
+    }
+
+
+def save(model: dict, path: str | Path) -> None:
+    """Write a model whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    with atomic(path) as partial:
+        partial.write_bytes(buffer.getvalue())
+
+
+def load(path: str | Path) -> dict:
+    """Read a model; raises InputError for files that are none or of another version."""
+    try:
+        model = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise InputError(f"model {path} cannot be read: {error}") from error
+    if not isinstance(model, dict) or model.get("version") != VERSION:
+        raise InputError(f"model {path} is of another version than {VERSION}: train it again")
+    return model
+
+
+def _log_counts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
+    """Log counts [M, D] of sampled communities, before calibration, in reads per taxon of a uniform community."""
+    options, scaler = Options(**model["options"]), dequantise.Scaler(**_arrays(model["scaler"]))
+    network = _network(len(scaler.mean), model["categories"], options)
+    network.load_state_dict(model["network"])
+    network.eval()
+    rng, taxa, drawn = np.random.default_rng(seed), len(scaler.mean), []
+    for start in range(0, len(values), BATCH):
+        rows = slice(start, start + BATCH)
+        noise = torch.tensor(rng.standard_normal((len(values[rows]), taxa))).float()
+        conditions = torch.tensor(values[rows]).float(), torch.tensor(missing[rows])
+        drawn.append(
+            sampling.sample(
+                network,
+                noise,
+                *conditions,
+                _schedule(options),
+                sampler=options.sampler,
+                steps=options.sample_steps,
+                guidance=options.guidance,
+                bound=model["bound"],
+            ).numpy()
+        )
+    return counts.log_counts(dequantise.decode(np.concatenate(drawn).astype(np.float64), scaler), taxa)
+
+
+def _network(taxa: int, categories: list[int], options: Options) -> Denoiser:
+    return Denoiser(taxa, categories, options.width, options.blocks, options.dropout)
+
+
+def _schedule(options: Options) -> sampling.Schedule:
+    return sampling.Schedule(options.schedule, options.train_timesteps, options.prediction)
+
+
+def _plan(options: Options) -> training.Plan:
+    return training.Plan(**{field.name: getattr(options, field.name) for field in dataclasses.fields(training.Plan)})
+
+
+def _tensors(record: object) -> dict[str, torch.Tensor]:
+    return {field.name: torch.tensor(getattr(record, field.name)) for field in dataclasses.fields(record)}
+
+
+def _arrays(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}

@@ -1,0 +1,153 @@
+"""Training: noise in, target out, stopped by the loss on held-out samples.
+
+The loss of a time is weighted by min(SNR, 5) in units of the x_0 error (min-SNR, Hang et al. 2023, arXiv:2303.09556):
+min(SNR, 5) for x0, min(SNR, 5) / SNR for epsilon, min(SNR, 5) / (SNR + 1) for v.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from taxoscape.diffusion import dequantise
+from taxoscape.diffusion.conditions import hide
+from taxoscape.diffusion.sampling import Schedule, forward_process, levels
+from taxoscape.diffusion.study import Samples
+
+GAMMA = 5.0
+# Signal-to-noise ratios are kept from 0: epsilon's weight divides by them.
+SMALLEST = 1e-8
+# Optimizer steps between two looks at the held-out samples.
+ROUND = 50
+# Noisy copies of held-out samples in one look, at least; always the same ones.
+HELD_OUT = 1024
+MAX_GRAD_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how to train; keys of the config section `diffusion`."""
+
+    steps: int  # optimizer steps at most
+    batch_size: int  # samples
+    lr: float
+    weight_decay: float
+    condition_dropout: float  # 0-1
+    ema: float  # decay of the averaged weights
+    patience: int  # rounds of ROUND steps without improvement
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Noisy samples [B, D] with their target, conditions, signal and noise [B]."""
+
+    noisy: torch.Tensor
+    target: torch.Tensor
+    signal: torch.Tensor
+    noise: torch.Tensor
+    values: torch.Tensor
+    missing: torch.Tensor
+
+
+def weights(signal: torch.Tensor, noise: torch.Tensor, prediction: str) -> torch.Tensor:
+    """Min-SNR weights [B] of the squared error of a target."""
+    ratio = (signal**2 / noise**2).clamp(min=SMALLEST)
+    kept = ratio.clamp(max=GAMMA)
+    return {"x0": kept, "epsilon": kept / ratio, "v": kept / (ratio + 1)}[prediction]
+
+
+def loss(network: nn.Module, batch: Batch, prediction: str) -> torch.Tensor:
+    """Weighted mean squared error of a batch."""
+    predicted = network(batch.noisy, batch.signal, batch.noise, batch.values, batch.missing)
+    error = ((predicted - batch.target) ** 2).mean(dim=1)
+    return (weights(batch.signal, batch.noise, prediction) * error).mean()
+
+
+def add_noise(samples: Samples, scaler: dequantise.Scaler, schedule: Schedule, rng: np.random.Generator) -> Batch:
+    """Dequantise samples and noise each to a random time of its own."""
+    scheduler = forward_process(schedule)
+    clean = torch.tensor(dequantise.encode(samples.counts, scaler, rng)).float()
+    noise = torch.tensor(rng.standard_normal(clean.shape)).float()
+    time = torch.tensor(_stratified_times(len(clean), schedule.timesteps, rng))
+    noisy = scheduler.add_noise(clean, noise, time)
+    velocity = scheduler.get_velocity(clean, noise, time)
+    target = {"x0": clean, "epsilon": noise, "v": velocity}[schedule.prediction]
+    signal, level = (table[time] for table in levels(schedule))
+    return Batch(noisy, target, signal, level, torch.tensor(samples.values).float(), torch.tensor(samples.missing))
+
+
+class Average:
+    """Exponential moving average of a network's weights; decay min(decay, (1 + step) / (10 + step)) warms it up."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.network, self.decay, self.step = copy.deepcopy(network).eval(), decay, 0
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        self.step += 1
+        for mean, weight in zip(self.network.parameters(), network.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+
+
+def train(
+    network: nn.Module,
+    training: Samples,
+    validation: Samples,
+    scaler: dequantise.Scaler,
+    schedule: Schedule,
+    plan: Plan,
+    seed: int,
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train; return the averaged network at its lowest held-out loss and the losses (step, training, validation).
+
+    Without validation samples nothing can stop it: it trains for all of `plan.steps`.
+    """
+    rng, generator = np.random.default_rng((seed, 1)), torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    held_out = _held_out(validation, scaler, schedule, seed)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.steps)
+    average, history, best, losses = Average(network, plan.ema), [], None, []
+    for step in range(1, plan.steps + 1):
+        rows = rng.choice(len(training.counts), plan.batch_size, replace=plan.batch_size > len(training.counts))
+        batch = add_noise(training.take(rows), scaler, schedule, rng)
+        batch.missing.copy_(hide(batch.missing, plan.condition_dropout, generator))
+        value = loss(network.train(), batch, schedule.prediction)
+        optimizer.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
+        optimizer.step()
+        decay.step()
+        average.update(network)
+        losses.append(value.item())
+        if step % ROUND == 0 or step == plan.steps:
+            history.append((step, float(np.mean(losses)), _evaluate(average.network, held_out, schedule.prediction)))
+            losses = []
+            print(f"step {step}: training {history[-1][1]:.4f}, validation {history[-1][2]:.4f}")
+            if held_out is None or best is None or history[-1][2] < best[0]:
+                best = (history[-1][2], len(history), copy.deepcopy(average.network))
+            elif len(history) - best[1] >= plan.patience:
+                break
+    return best[2], pd.DataFrame(history, columns=["step", "training", "validation"])
+
+
+def _held_out(validation: Samples, scaler: dequantise.Scaler, schedule: Schedule, seed: int) -> Batch | None:
+    if not len(validation.counts):
+        return None
+    copies = -(-HELD_OUT // len(validation.counts))
+    rows = np.tile(np.arange(len(validation.counts)), copies)
+    return add_noise(validation.take(rows), scaler, schedule, np.random.default_rng((seed, 2)))
+
+
+@torch.no_grad()
+def _evaluate(network: nn.Module, held_out: Batch | None, prediction: str) -> float:
+    return float("nan") if held_out is None else loss(network, held_out, prediction).item()
+
+
+def _stratified_times(number: int, timesteps: int, rng: np.random.Generator) -> np.ndarray:
+    """Times spread evenly over the schedule in random order: less noise in the loss than independent draws."""
+    return ((rng.permutation(number) + rng.uniform(size=number)) / number * timesteps).astype(np.int64)

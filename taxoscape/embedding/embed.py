@@ -1,0 +1,123 @@
+"""Embed: a tree in, coordinates of its tips and the measured quality out.
+
+Unifurcations do not matter, negative lengths count as 0, tips at one place share a point, and the centre of the ball
+is the middle of the longest path: the height is half the diameter wherever the tree was rooted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from skbio import TreeNode
+
+from taxoscape import trees
+from taxoscape.embedding.euclidean import fit_euclidean
+from taxoscape.embedding.fit import fit
+from taxoscape.embedding.geometry import polar_distance, to_ball
+from taxoscape.embedding.midpoint import root_at_midpoint
+from taxoscape.embedding.pairs import Pairs, all_pairs, stratified_pairs
+from taxoscape.embedding.points import Points, diameter, distinct_points, path_lengths
+from taxoscape.embedding.quality import correlation, distance_quality, neighbour_recall, sampled_pairs, saturated_pairs
+from taxoscape.embedding.start import tree_directions, tree_offsets
+from taxoscape.errors import InputError
+
+
+@dataclass(frozen=True)
+class EmbeddingOptions:
+    """Config section `embedding`."""
+
+    dim: int  # of the ball
+    radius: float  # hyperbolic distance from the centre to the deepest tip
+    iterations: int  # of L-BFGS at most
+    pairs_up_to: int  # tips; above it tree-stratified pairs
+    partners: int  # stratified pairs per tip and ancestor
+    min_pearson: float  # correlation of leaf-pair distances below which the embedding is refused
+
+
+def embed(tree: TreeNode, options: EmbeddingOptions, seed: int) -> tuple[dict[str, np.ndarray], dict]:
+    """Embed the tips of a tree: arrays of poincare.npz (tips in the tree's order) and the content of quality.json.
+
+    The pairs of distances, and so the result, depend on the seed but not on the number of threads. Raises
+    InputError where fewer than two tips lie at different places or where the quality is below min_pearson.
+    """
+    given = trees.tree_arrays(tree)
+    arrays = root_at_midpoint(replace(given, length=np.maximum(given.length, 0.0)))
+    points = distinct_points(arrays)
+    scale = options.radius / points.height
+    draw = pairs_of(points, options, seed)
+    print(f"{len(arrays.tips)} tips at {len(points.node)} places, height {points.height:g}, scale {scale:g}")
+    direction = tree_directions(points.parent, scale * points.node_depth, options.dim, seed)[points.node]
+    radius, direction, used = fit(scale * points.depth, direction, draw, scale, options.iterations)
+    position = tree_offsets(points.parent, arrays.length, options.dim, seed)[points.node]
+    position, used_flat = fit_euclidean(position, draw, scale, options.iterations)
+    quality = {
+        "tips": len(arrays.tips),
+        "points": len(points.node),
+        "height": points.height,
+        "diameter": diameter(points),
+        "levels": int(trees.levels(arrays).max()),
+        "scale": scale,
+        "dim": options.dim,
+        "radius": options.radius,
+        "pairs_fitted": "all" if len(points.node) <= options.pairs_up_to else "stratified",
+        "iterations": used,
+        **measured(points, radius, direction, scale, seed),
+        "euclidean": {"iterations": used_flat, **measured_flat(points, position, seed)},
+    }
+    if quality["pearson"] < options.min_pearson:  # NaN, where all lengths are equal, passes
+        raise InputError(
+            f"the embedding keeps path lengths with Pearson {quality['pearson']:.4f} only, below "
+            f"embedding.min_pearson={options.min_pearson:g} (Euclidean: {quality['euclidean']['pearson']:.4f}): raise "
+            "embedding.dim, embedding.radius or embedding.iterations, or look for extreme branches in the tree"
+        )
+    place = dict(zip(arrays.tips, points.of_tip, strict=True))
+    at = np.array([place[tip] for tip in given.tips])
+    coordinates = {"radius": radius[at], "direction": direction[at], "z": to_ball(radius[at], direction[at])}
+    return {
+        "tips": np.array(given.tips),
+        **coordinates,
+        "scale": np.float64(scale),
+        "height": np.float64(points.height),
+    }, quality
+
+
+def pairs_of(points: Points, options: EmbeddingOptions, seed: int) -> Callable[[int], Pairs]:
+    """Pairs for each chart: all of them on small trees, else a fresh stratified draw."""
+    if len(points.node) <= options.pairs_up_to:
+        pairs = all_pairs(points)
+        return lambda chart: pairs
+    return lambda chart: stratified_pairs(points, options.partners, (seed, chart))
+
+
+def measured(points: Points, radius: np.ndarray, direction: np.ndarray, scale: float, seed: int) -> dict:
+    """Quality of polar coordinates, radius [n] and direction [n, d], distances divided by the scale."""
+    first, second = sampled_pairs(len(radius), seed)
+    distance = polar_distance(radius[first], direction[first], radius[second], direction[second])
+    z = to_ball(radius, direction)
+
+    def distances_from(i: int) -> np.ndarray:
+        return polar_distance(radius[i], direction[i], radius, direction)
+
+    return {
+        "pairs_evaluated": len(first),
+        **distance_quality(path_lengths(points, first, second), distance / scale),
+        "recall_10nn": neighbour_recall(points, distances_from, seed),
+        "depth_radius": correlation(points.depth, radius),
+        "saturated_pairs": saturated_pairs(distance, z[first], z[second]),
+    }
+
+
+def measured_flat(points: Points, position: np.ndarray, seed: int) -> dict:
+    """Quality of Euclidean coordinates [n, d] on the same pairs."""
+    first, second = sampled_pairs(len(position), seed)
+    distance = np.sqrt(((position[first] - position[second]) ** 2).sum(axis=1))
+
+    def distances_from(i: int) -> np.ndarray:
+        return np.sqrt(((position - position[i]) ** 2).sum(axis=1))
+
+    centre = np.sqrt(((position - position.mean(axis=0)) ** 2).sum(axis=1))
+    return {
+        **distance_quality(path_lengths(points, first, second), distance),
+        "recall_10nn": neighbour_recall(points, distances_from, seed),
+        "depth_radius": correlation(points.depth, centre),
+    }

@@ -1,0 +1,89 @@
+"""Fit: polar coordinates with the least relative stress, by L-BFGS in charts that are renewed as the points move.
+
+In the chart at (r0, u0) a point has the coordinates (r, w): u = (u0 + w / sinh r0) / |u0 + w / sinh r0|. A step in
+w is as long in hyperbolic terms as one in r, at any radius: the optimizer sees a well-scaled problem. Far from u0
+the scaling drifts; a new chart at the present points mends it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from taxoscape.embedding.lbfgs import minimize
+from taxoscape.embedding.pairs import Pairs
+from taxoscape.embedding.stress import hyperbolic_stress
+
+CHART = 200  # iterations between charts; each forgets the curvature the last has learnt, shorter ones cost more
+# Lengths below the floor (hyperbolic units) of their chart count with their absolute error. A pair at 1e-5 of the
+# height has a relative error of thousands at the start and makes the problem stiff. The last floor is 0.04 % of the
+# height at R = 7.
+FLOORS = (0.1, 0.02, 0.003)
+ENOUGH = 1e-3  # relative gain of a chart below which the fit has converged
+PERFECT = 1e-12  # mean squared relative error with nothing left to gain
+SMALLEST_SINH = 1e-2  # points at the centre have no angular scale of their own
+
+
+def fit(
+    radius: np.ndarray, direction: np.ndarray, draw: Callable[[int], Pairs], scale: float, iterations: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Move points (radius [n], direction [n, d]) to distances scale x path length.
+
+    `draw(k)` gives the pairs that chart k compares. Returns radius, direction and the iterations used.
+    """
+    used, last = 0, np.inf
+    while used < iterations:
+        chart = used // CHART
+        pairs, floor = draw(chart), FLOORS[min(chart, len(FLOORS) - 1)]
+        length = scale * pairs.length
+        weight = pairs.weight / np.maximum(length, floor) ** 2
+        steps = min(CHART, iterations - used)
+        radius, direction, value = fit_chart(radius, direction, pairs, length, weight, steps)
+        used += steps
+        print(f"iteration {used}: relative error {np.sqrt(value / pairs.weight.sum()):.5f} (root mean square)")
+        if converged(chart, last, value, pairs):
+            break
+        last = value
+    return radius, direction, used
+
+
+def converged(chart: int, last: float, value: float, pairs: Pairs) -> bool:
+    """Whether the stress of this chart is hardly better than that of the last one with the same floor, or perfect."""
+    return value <= PERFECT * pairs.weight.sum() or (chart >= len(FLOORS) and last - value <= ENOUGH * value)
+
+
+def fit_chart(
+    radius: np.ndarray, direction: np.ndarray, pairs: Pairs, length: np.ndarray, weight: np.ndarray, iterations: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Run L-BFGS in the chart at (radius [n], direction [n, d]) towards distances `length` [P]; adds the stress."""
+    sinh = np.maximum(np.sinh(radius), SMALLEST_SINH)[:, None]
+    shape = (len(radius), direction.shape[1] + 1)
+
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
+        return chart_stress(x.reshape(shape), direction, sinh, pairs, length, weight)
+
+    x = np.column_stack([radius, np.zeros_like(direction)]).ravel()
+    first_step = 0.01 * np.sqrt(len(radius))
+    x, value = minimize(objective, x, iterations, first_step, PERFECT * pairs.weight.sum())
+    moved, _ = on_sphere(x.reshape(shape)[:, 1:], direction, sinh)
+    radius = x.reshape(shape)[:, 0]
+    outward = np.where(radius < 0, -1.0, 1.0)  # (-r, u) is the point (r, -u)
+    return radius * outward, moved * outward[:, None], value
+
+
+def chart_stress(
+    x: np.ndarray, direction: np.ndarray, sinh: np.ndarray, pairs: Pairs, length: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Stress and its gradient, flat, by the chart coordinates x [n, 1 + d] = (r, w)."""
+    radius = np.ascontiguousarray(x[:, 0])
+    moved, norm = on_sphere(x[:, 1:], direction, sinh)
+    value, by_radius, by_direction = hyperbolic_stress(radius, moved, pairs.start, pairs.second, length, weight)
+    along = (by_direction * moved).sum(axis=1, keepdims=True)
+    by_step = (by_direction - along * moved) / (norm * sinh)
+    return value, np.column_stack([by_radius, by_step]).ravel()
+
+
+def on_sphere(step: np.ndarray, direction: np.ndarray, sinh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direction [n, d] reached by chart step w [n, d], and the length [n, 1] it was divided by."""
+    raw = direction + step / sinh
+    norm = np.sqrt((raw**2).sum(axis=1, keepdims=True))
+    return raw / norm, norm

@@ -1,0 +1,101 @@
+"""The samples of a study as evaluation needs them: held-out, training and generated, with the same features."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from taxoscape import tables
+from taxoscape.diffusion import copula, counts
+from taxoscape.diffusion.study import Study, condition_rows
+from taxoscape.errors import InputError
+from taxoscape.evaluation import generation
+from taxoscape.evaluation.generation import Communities
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Held-out real samples, training samples and generated ones."""
+
+    real: Communities
+    training: Communities
+    generated: Communities
+
+
+def gather(study: Study, table: str | Path, conditions: str | Path) -> Sets:
+    """Read generated samples and put them beside the study's; refuses tables of other taxa or no held-out samples.
+
+    A generated sample belongs to the group of the sample whose conditions it has: both have the very same age, say,
+    and a classifier that sees one of them in training would know the other.
+    """
+    every = Communities(study.samples.counts, features(study, np.arange(len(study.names))), study.groups)
+    asked = tables.read_tsv(conditions, "generated conditions")
+    generated = tables.read_table(table)
+    if set(generated.ids("observation")) - set(study.taxa):
+        raise InputError(f"{table} holds taxa that the composition has not: generate again")
+    if not len(study.rows("test")):
+        raise InputError("no sample is held out for the evaluation: raise metadata.test in the config")
+    place = {name: row for row, name in enumerate(study.names)}
+    rows = np.array([place[name] for name in asked["conditions_of"]])
+    table_counts = tables.counts(generated, asked["sample"], study.taxa)
+    return Sets(
+        real=_with_reads(every.take(study.rows("test"))),
+        training=_with_reads(every.take(study.rows("train"))),
+        generated=Communities(table_counts, every.features[rows], every.groups[rows]),
+    )
+
+
+def evaluate(sets: Sets, study: Study, options: generation.Options, *, kind: str, seed: int, threads: int = 1) -> dict:
+    """Compare the generated samples, a copula and resampling with the held-out ones -> what generation.json holds."""
+    depth = generation.common_depth(sets.real.counts)
+    generators = {
+        "diffusion": generation.subset(sets.generated),
+        "copula": draw_copula(study, seed),
+        "resampling": generation.resample(sets.training),
+    }
+    measured = generation.compare(sets.real, sets.training, generators, depth, options, seed=seed, threads=threads)
+    models, differences = generation.summarize(measured), generation.differences(measured)
+    n_real = int((sets.real.counts.sum(axis=1) >= depth).sum())
+    return {
+        "n_real": n_real,
+        "n_generated": len(sets.generated.counts),
+        "n_training": len(sets.training.counts),
+        "groups": len(np.unique(sets.real.groups)),
+        "depth": depth,
+        "generator": kind,
+        "models": models,
+        "auc_difference": differences,
+        "verdict": generation.verdict(models, differences, n_real, kind),
+    }
+
+
+def draw_copula(study: Study, seed: int) -> generation.Generator:
+    """The copula of the training samples as a generator at the test samples' conditions."""
+    rows = study.rows("train")
+    rows = rows[study.samples.counts[rows].sum(axis=1) > 0]
+    shown, seen = study.samples.counts[rows], study.samples.counts[rows].sum(axis=0) > 0
+    fitted = copula.fit(shown, features(study, rows), np.random.default_rng((seed, 6)))
+
+    def generate(rng: np.random.Generator, number: int) -> Communities:
+        asked = condition_rows(study, number, int(rng.integers(2**32)))
+        amounts = copula.sample(fitted, features(study, asked), rng)
+        return Communities(counts.to_counts(amounts, study.depth, seen), features(study, asked), study.groups[asked])
+
+    return generate
+
+
+def features(study: Study, rows: np.ndarray) -> np.ndarray:
+    """Conditions of these samples as plain numbers [N, K]."""
+    samples = study.samples.take(rows)
+    return copula.condition_features(samples.values, samples.missing, study.categories)
+
+
+def at_common_depth(sets: Sets, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of held-out and of generated samples, brought to the same number of reads."""
+    depth = generation.common_depth(sets.real.counts)
+    real, generated = (generation.thin(part, depth, (seed, 9)) for part in (sets.real, sets.generated))
+    return real.counts, generated.counts
+
+
+def _with_reads(communities: Communities) -> Communities:
+    return communities.take(communities.counts.sum(axis=1) > 0)

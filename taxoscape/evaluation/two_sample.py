@@ -1,0 +1,57 @@
+"""Classifier two-sample test: can a random forest tell generated from real samples? AUC 0.5 = it cannot.
+
+Lopez-Paz and Oquab 2017, arXiv:1610.06545. The figure grows with the number of samples, so both sides always have
+the same, and it is out of fold: samples of one group (a subject, and what was generated for it) share a fold.
+"""
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import StratifiedGroupKFold
+
+FOLDS = 5
+# Fewer samples or groups a side and a fold would hold next to nothing.
+FEWEST = 5
+
+
+def forest_scores(
+    real: np.ndarray,
+    generated: np.ndarray,
+    real_groups: np.ndarray,
+    generated_groups: np.ndarray,
+    *,
+    trees: int,
+    seed: int,
+    threads: int = 1,
+) -> np.ndarray | None:
+    """Out-of-fold probabilities [2N] of being generated, of features [N, K] each (real first).
+
+    None when there are fewer than FEWEST samples or 2 groups a side.
+    """
+    if len(real) != len(generated):
+        raise ValueError(f"the AUC depends on the numbers: {len(real)} real and {len(generated)} generated samples")
+    groups = np.concatenate([real_groups, generated_groups]).astype(str)
+    number = min(FOLDS, len(np.unique(real_groups)), len(np.unique(generated_groups)))
+    if len(real) < FEWEST or number < 2:
+        return None
+    features, truth = np.concatenate([real, generated]), np.repeat([0, 1], len(real))
+    scores = np.full(len(truth), np.nan)
+    for fold, (train, test) in enumerate(_folds(truth, groups, number, seed)):
+        forest = RandomForestClassifier(trees, random_state=seed + fold, n_jobs=threads)
+        scores[test] = forest.fit(features[train], truth[train]).predict_proba(features[test])[:, 1]
+    return scores
+
+
+def weighted_auc(scores: np.ndarray, real_weights: np.ndarray, generated_weights: np.ndarray) -> np.ndarray:
+    """AUC [B] of scores [2N] (real first) under weights [B, N] of each side; ties count half."""
+    real, generated = np.split(scores, 2)
+    higher = (generated[None, :] > real[:, None]) + 0.5 * (generated[None, :] == real[:, None])  # [N, N]
+    wins = np.einsum("bi,bi->b", real_weights @ higher, generated_weights)
+    return wins / (real_weights.sum(axis=1) * generated_weights.sum(axis=1))
+
+
+def _folds(truth: np.ndarray, groups: np.ndarray, number: int, seed: int):
+    splits = list(StratifiedGroupKFold(number, shuffle=True, random_state=seed).split(truth, truth, groups))
+    # Where groups are few and uneven a fold may leave one class alone in training: such a fold says nothing.
+    if all(len(np.unique(truth[train])) == 2 for train, _ in splits):
+        return splits
+    return [(train, test) for train, test in splits if len(np.unique(truth[train])) == 2]

@@ -1,0 +1,1 @@
+"""Previews: pictures of the landscape that a reader understands without the code."""

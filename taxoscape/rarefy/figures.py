@@ -1,0 +1,32 @@
+"""What a depth keeps, drawn."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from taxoscape.files import atomic
+
+
+def draw_depths(tradeoff: pd.DataFrame, chosen: dict, path: str | Path) -> None:
+    """Shares of the samples and of the reads that each depth keeps, with the depth in use."""
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axis = figure.subplots()
+    for name, label, colour in (("samples", "samples", "#2c6fa6"), ("reads", "reads", "#c0392b")):
+        axis.plot(tradeoff["depth"], tradeoff[f"share_of_{name}"] * 100, color=colour, label=label)
+    said = "chosen" if chosen["chosen"] else "given"
+    axis.axvline(chosen["depth"], color="black", ls="--", lw=1, label=f"{chosen['depth']:,} reads ({said})")
+    wide = tradeoff["depth"].max() > 10 * tradeoff["depth"].min()
+    axis.set_xscale("log" if wide else "linear")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.set_ylim(0, 104)
+    axis.set_xlabel("depth: reads drawn of every sample")
+    axis.set_ylabel("% kept")
+    axis.legend(fontsize=8)
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    with atomic(path) as partial:
+        partial.write_bytes(buffer.getvalue())

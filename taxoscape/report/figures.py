@@ -1,0 +1,65 @@
+"""Figures that the report draws itself, each readable without the code."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+STEPS = {
+    "input": "read pairs in",
+    "filtered": "passed the filter",
+    "denoised_forward": "denoised (forward)",
+    "denoised_reverse": "denoised (reverse)",
+    "merged": "mates merged",
+    "nonchimeric": "not chimeric",
+}
+
+
+def read_tracking(track: pd.DataFrame) -> matplotlib.figure.Figure:
+    """Share of each sample's read pairs that is left after every step of denoising."""
+    shares = track[list(STEPS)].div(track["input"].where(track["input"] > 0), axis=0) * 100
+    figure, ax = plt.subplots(figsize=(8, 3.2))
+    ax.plot(range(len(STEPS)), shares.T.to_numpy(), color="0.7", lw=0.7)
+    ax.plot(range(len(STEPS)), shares.median(), color="C0", lw=2.5, marker="o", label="median sample")
+    ax.set_xticks(range(len(STEPS)), [name.replace(" ", "\n") for name in STEPS.values()], fontsize=8)
+    ax.set_ylabel("% of the sample's\nread pairs")
+    ax.set_ylim(0, 104)
+    ax.legend()
+    figure.tight_layout()
+    return figure
+
+
+def phylum_bars(shares: pd.DataFrame) -> matplotlib.figure.Figure:
+    """Stacked bars of the commonest phyla [samples, phyla]; samples ordered by their commonest phylum."""
+    order = shares.sort_values(shares.columns[0], ascending=False).index
+    figure, ax = plt.subplots(figsize=(9, 3.2))
+    bottom = np.zeros(len(shares))
+    for number, phylum in enumerate(shares.columns):
+        values = shares.loc[order, phylum].to_numpy() * 100
+        colour = "0.8" if phylum == "others" else f"C{number % 10}"
+        ax.bar(range(len(order)), values, bottom=bottom, width=1.0, label=phylum, color=colour)
+        bottom += values
+    ax.set_xlim(-0.5, len(order) - 0.5)
+    ax.set_xticks([])
+    ax.set_xlabel(f"{len(order)} samples, ordered by {shares.columns[0]}")
+    ax.set_ylabel("% of reads")
+    ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.tight_layout()
+    return figure
+
+
+def model_intervals(values: pd.DataFrame, label: str) -> matplotlib.figure.Figure:
+    """Dots with intervals, one row a model: columns value, low, high; index the model names."""
+    figure, ax = plt.subplots(figsize=(7, 0.5 + 0.42 * len(values)))
+    for row, (name, entry) in enumerate(values[::-1].iterrows()):
+        colour = "firebrick" if name == "aam" else "0.35"
+        ax.plot([entry["low"], entry["high"]], [row, row], color=colour, lw=2)
+        ax.plot(entry["value"], row, "o", color=colour)
+    ax.set_yticks(range(len(values)), values.index[::-1])
+    ax.set_xlabel(label)
+    ax.margins(y=0.15)
+    figure.tight_layout()
+    return figure

@@ -1,0 +1,96 @@
+"""Parts of a report page: sections that hold paragraphs, tables and figures, and the page made of them."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jinja2
+import matplotlib.figure
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a caption that says what to see in them; `limit` rows are shown, the rest counted."""
+
+    caption: str
+    frame: pd.DataFrame
+    limit: int = 25
+
+    @property
+    def shown(self) -> list[list[str]]:
+        return [[format_cell(cell) for cell in row] for row in self.frame.head(self.limit).itertuples(index=False)]
+
+    @property
+    def hidden(self) -> int:
+        return max(0, len(self.frame) - self.limit)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """PNG under a caption that says what to see in it."""
+
+    caption: str
+    png: bytes
+
+    @property
+    def source(self) -> str:
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+@dataclass
+class Section:
+    """Stage of the chain as the reader meets it."""
+
+    name: str
+    title: str
+    lead: str
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    folded: list[Figure] = field(default_factory=list)  # shown on demand
+    links: list[tuple[str, str]] = field(default_factory=list)  # pages beside the report: address, text
+
+
+def page(template: str | Path, **content: object) -> str:
+    """Fill the page's template; every text is escaped, whatever a sample or a taxon is called."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    return environment.from_string(Path(template).read_text()).render(**content)
+
+
+def drawn(figure: matplotlib.figure.Figure, caption: str) -> Figure:
+    """Turn a matplotlib figure into a part of the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight", metadata={"Software": None})
+    return Figure(caption, buffer.getvalue())
+
+
+def stored(path: str | Path, caption: str) -> Figure:
+    """Take a PNG that a stage has drawn."""
+    return Figure(caption, Path(path).read_bytes())
+
+
+def format_cell(value: object) -> str:
+    """Number as a reader wants it: whole numbers with thousands, others with four significant digits."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: ""}[value]
+    if isinstance(value, float) and pd.isna(value):
+        return ""
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:,.4g}"
+    if isinstance(value, int | float):
+        return f"{int(value):,}"
+    return str(value)
+
+
+def interval(entry: dict | float | None) -> str:
+    """Value with its interval: `2.84 (2.41 to 3.30)`; an entry without interval shows the value alone."""
+    if not isinstance(entry, dict):
+        return "" if entry is None else f"{entry:.3g}"
+    if entry.get("value") is None:
+        return "not defined"
+    if entry.get("low") is None or entry.get("high") is None:
+        return f"{entry['value']:.3g}"
+    return f"{entry['value']:.3g} ({entry['low']:.3g} to {entry['high']:.3g})"

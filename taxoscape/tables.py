@@ -1,0 +1,248 @@
+"""Tables of counts, sequences and lineages: read, checked by id and written, always in one order."""
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Container, Iterable
+from datetime import datetime
+from pathlib import Path
+
+import biom
+import h5py
+import numpy as np
+import pandas as pd
+import scipy.sparse
+
+from taxoscape.errors import InputError, examples
+from taxoscape.files import atomic, write_text
+
+BASES = frozenset("ACGTUNRYSWKMBDHV")
+ALIGNED = BASES | frozenset("-.")
+RANK_COLUMNS = ("domain", "kingdom", "phylum", "class", "order", "family", "genus", "species")
+# biom stamps its files with the time of writing; two runs must give the same bytes.
+WRITTEN = datetime(2000, 1, 1)
+
+
+def read_table(path: str | Path) -> biom.Table:
+    """Read a BIOM (HDF5 or JSON) or TSV table, features x samples; refuse what cannot be counts of reads.
+
+    Raises InputError for unreadable files, duplicate or empty ids, negative or non-finite values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"table {path} does not exist")
+    try:
+        table = _read_any(path)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"table {path} cannot be read as BIOM (HDF5 or JSON) or TSV: {error}") from error
+    for axis, ids in (("feature", table.ids("observation")), ("sample", table.ids())):
+        broken = [name for name in ids if not name.isprintable()]
+        if broken:
+            raise InputError(
+                f"table {path} has {axis} ids with tabs, line breaks or other characters that no text file can hold: "
+                f"{examples(map(repr, broken))}; rename them"
+            )
+    values = table.matrix_data.data
+    if not np.isfinite(values).all():
+        raise InputError(f"table {path} holds NaN or infinite values: give counts of reads")
+    if (values < 0).any():
+        raise InputError(f"table {path} holds negative values (smallest {values.min():g}): give counts of reads")
+    return table
+
+
+def check_counts(table: biom.Table, path: str | Path) -> None:
+    """Raise InputError unless every value is a whole number."""
+    values = table.matrix_data.data
+    broken = values[values != np.round(values)]
+    if len(broken):
+        raise InputError(
+            f"table {path} holds {len(broken):,} values that are no whole numbers (first {broken[0]:g}): "
+            "rarefaction needs counts of reads, not relative abundances"
+        )
+
+
+def counts(table: biom.Table, samples: Iterable[str] | None = None, taxa: Iterable[str] | None = None) -> np.ndarray:
+    """Dense counts [samples, taxa] (int64) in the given order of ids; taxa absent from the table are zero."""
+    samples = list(table.ids()) if samples is None else list(samples)
+    taxa = list(table.ids("observation")) if taxa is None else list(taxa)
+    rows = _positions(table.ids("observation"), taxa)
+    columns = _positions(table.ids(), samples)
+    if (columns < 0).any():
+        missing = [name for name, column in zip(samples, columns, strict=True) if column < 0]
+        raise InputError(f"{len(missing)} samples are not in the table: {examples(missing)}")
+    matrix = table.matrix_data.tocsc()[:, columns].tocsr()
+    dense = np.zeros((len(samples), len(taxa)), dtype=np.int64)
+    dense[:, rows >= 0] = matrix[rows[rows >= 0]].toarray().T
+    return dense
+
+
+def write_table(
+    matrix: np.ndarray | scipy.sparse.spmatrix,
+    taxa: Iterable,
+    samples: Iterable,
+    path: str | Path,
+    about_taxa: list[dict] | None = None,
+    about_samples: list[dict] | None = None,
+) -> None:
+    """Write counts [samples, taxa] as BIOM 2.1 (HDF5, features x samples), byte for byte the same each time.
+
+    What is known of taxa and samples goes inside: a mapping for each, all with the same keys.
+    """
+    transposed = scipy.sparse.csr_matrix(matrix).T.tocsr().astype(float)
+    ids = [str(taxon) for taxon in taxa], [str(sample) for sample in samples]
+    table = biom.Table(transposed, *ids, about_taxa, about_samples)
+    with atomic(path) as partial, h5py.File(partial, "w") as handle:
+        table.to_hdf5(handle, "taxoscape", creation_date=WRITTEN)
+
+
+def read_fasta(path: str | Path, alphabet: frozenset = BASES, may_be_empty: bool = False) -> dict[str, str]:
+    """Read id -> sequence (upper case, U as T); ids end at the first blank. Gzip by its first bytes.
+
+    Raises InputError for missing, empty or cut files, text before the first header, duplicate ids, ids without a
+    sequence and letters outside the alphabet (`ALIGNED` allows gaps).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"FASTA {path} does not exist")
+    try:
+        with open_text(path) as handle:
+            sequences = _parse_fasta(handle, path, alphabet)
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"FASTA {path} cannot be read to its end: {error}") from error
+    if not sequences and not may_be_empty:
+        raise InputError(f"FASTA {path} holds no sequence")
+    bare = [name for name, sequence in sequences.items() if not sequence]
+    if bare:
+        raise InputError(f"FASTA {path} has {len(bare)} ids without a sequence: {examples(bare)}")
+    return sequences
+
+
+def write_fasta(sequences: dict[str, str], path: str | Path) -> None:
+    """Write id -> sequence, one line each."""
+    write_text("".join(f">{name}\n{sequence}\n" for name, sequence in sequences.items()), path)
+
+
+def sequence_id(sequence: str) -> str:
+    """Feature id of an ASV: the MD5 of its sequence, as QIIME 2 names it."""
+    return hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest()
+
+
+def is_sequence(name: str) -> bool:
+    """Whether a feature id is itself a DNA sequence (at least 30 letters of the IUPAC alphabet)."""
+    return len(name) >= 30 and set(name.upper()) <= BASES
+
+
+def known_as(name: str, features: Container[str]) -> str:
+    """Id that the table has for a feature which another file calls `name`: a sequence goes by its MD5 there."""
+    if name in features or not is_sequence(name):
+        return name
+    return sequence_id(name.upper().replace("U", "T"))
+
+
+def read_tsv(path: str | Path, what: str) -> pd.DataFrame:
+    """Read a tab-separated file as text, nothing turned into a missing value; `what` names it in messages.
+
+    Cells that a short line lacks are empty. Raises InputError for missing or unreadable files, columns of the same
+    name, and lines longer than the header.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{what} {path} does not exist")
+    try:
+        frame = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=3, header=None
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError, EOFError) as error:
+        raise InputError(f"{what} {path} is not tab-separated text: {error}") from error
+    frame = frame.fillna("")
+    header = frame.iloc[0]
+    if header.duplicated().any():
+        raise InputError(f"{what} {path} has columns of the same name: {examples(header[header.duplicated()])}")
+    return frame.iloc[1:].set_axis(list(header), axis=1).reset_index(drop=True)
+
+
+def read_taxonomy(path: str | Path) -> pd.Series:
+    """Read feature id -> lineage (ranks parted by `;`).
+
+    The id is the first column; the lineage the one named Taxon, or else the columns named after ranks (domain or
+    kingdom, phylum, ...) joined, or else the second.
+    """
+    frame = read_tsv(path, "taxonomy")
+    if frame.shape[1] < 2:
+        raise InputError(f"taxonomy {path} has {frame.shape[1]} column: a feature id and a lineage are needed")
+    ranks = [column for column in frame.columns[1:] if column.lower() in RANK_COLUMNS]
+    if "Taxon" in frame.columns:
+        lineages = frame["Taxon"]
+    elif len(ranks) > 1:
+        lineages = frame[ranks].agg("; ".join, axis=1)
+    else:
+        lineages = frame.iloc[:, 1]
+    lineages = lineages.set_axis(frame.iloc[:, 0])
+    if lineages.index.has_duplicates:
+        raise InputError(f"taxonomy {path} has duplicate ids: {examples(lineages.index[lineages.index.duplicated()])}")
+    return lineages
+
+
+def _read_any(path: Path) -> biom.Table:
+    if h5py.is_hdf5(path):
+        with h5py.File(path) as handle:
+            return biom.Table.from_hdf5(handle)
+    text = path.read_text(encoding="utf-8")
+    if text.lstrip().startswith("{"):
+        return biom.parse.parse_biom_table(io.StringIO(text))
+    frame = _counts_frame(text, path)
+    return biom.Table(scipy.sparse.csr_matrix(frame.to_numpy()), list(frame.index), list(frame.columns))
+
+
+def _counts_frame(text: str, path: Path) -> pd.DataFrame:
+    """Parse a TSV of counts, features x samples; raises InputError for duplicate ids and cells that are no number."""
+    lines = text.splitlines()
+    lines = lines[1:] if lines and lines[0].startswith("# Constructed from biom") else lines
+    cells = pd.read_csv(io.StringIO("\n".join(lines)), sep="\t", dtype=str, keep_default_na=False, header=None)
+    features, samples = pd.Index(cells.iloc[1:, 0]), pd.Index(cells.iloc[0, 1:])
+    _check_ids(path, features, samples)
+    numeric = cells.iloc[1:, 1:].apply(pd.to_numeric, errors="coerce").set_axis(features).set_axis(samples, axis=1)
+    bad = numeric.columns[numeric.isna().any()]
+    if len(bad):
+        raise InputError(f"table {path}: column {bad[0]!r} holds a value that is no number (or none at all)")
+    return numeric.astype(float)
+
+
+def _check_ids(path: Path, features: pd.Index, samples: pd.Index) -> None:
+    for axis, ids in (("feature", features), ("sample", samples)):
+        if ids.has_duplicates:
+            raise InputError(f"table {path} has duplicate {axis} ids: {examples(ids[ids.duplicated()])}")
+        if (ids == "").any():
+            raise InputError(f"table {path} has an empty {axis} id")
+
+
+def _positions(known: Iterable[str], wanted: list[str]) -> np.ndarray:
+    place = {name: index for index, name in enumerate(known)}
+    return np.array([place.get(name, -1) for name in wanted], dtype=np.int64)
+
+
+def open_text(path: Path) -> io.TextIOBase:
+    """Open a text file (UTF-8), gzipped or not: its first bytes tell, not its name."""
+    with open(path, "rb") as handle:
+        gzipped = handle.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt", encoding="utf-8") if gzipped else open(path, encoding="utf-8")
+
+
+def _parse_fasta(handle: io.TextIOBase, path: Path, alphabet: frozenset) -> dict[str, str]:
+    sequences: dict[str, list[str]] = {}
+    name = None
+    for number, line in enumerate(handle, 1):
+        line = line.strip()
+        if line.startswith(">"):
+            name = line[1:].split()[0] if line[1:].split() else ""
+            if not name or name in sequences:
+                raise InputError(f"FASTA {path} line {number}: {'duplicate' if name else 'empty'} id {name!r}")
+            sequences[name] = []
+        elif line:
+            if name is None or not set(line.upper()) <= alphabet:
+                raise InputError(f"FASTA {path} line {number}: {line[:30]!r} is no DNA sequence")
+            sequences[name].append(line.upper().replace("U", "T"))
+    return {name: "".join(parts) for name, parts in sequences.items()}

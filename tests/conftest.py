@@ -1,0 +1,85 @@
+"""What the tests share: the public data, the repository root on the path, and one run of the whole chain."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+# A cohort small enough for every test run; the demo itself is 60 samples of 2,000 read pairs.
+TINY = {
+    "demo": {"subjects": 8, "timepoints": 2, "pairs": 500, "taxa": 24},
+    "reads": {"shard": 5},
+    "rarefy": {"depth": 200, "repeats": 2},
+    "metadata": {"folds": 3, "test": 0.25},
+    "embedding": {"iterations": 200, "min_pearson": 0.8},
+    "images": {"previews": 3},
+    "aam": {
+        "pretrain_epochs": 1,
+        "epochs": 2,
+        "embedding_dim": 16,
+        "attention_heads": 2,
+        "trees": 20,
+        "bootstraps": 50,
+    },
+    "diffusion": {"steps": 60, "width": 32, "samples": 20},
+    "evaluation": {"trees": 20, "bootstraps": 20, "repeats": 1},
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A copy of the repository, a study beside it, and the config of that study."""
+
+    repository: Path
+    study: Path
+    config: Path
+
+    def run(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess:
+        """Run snakemake on the study; the caller looks at the exit code."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(self.repository / "Snakefile")]
+        command += ["--directory", str(self.study), "--configfile", str(config or self.config), *arguments]
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return subprocess.run(
+            command, cwd=self.repository, env=os.environ | {"PATH": path}, capture_output=True, text=True
+        )
+
+    def result(self, name: str) -> Path:
+        return self.study / "results" / name
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of the public data sets; tests that need it skip where it is absent."""
+    path = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"public data not found at {path}: set TAXOSCAPE_DATA")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory) -> Chain:
+    """The whole chain, run once on a tiny simulated cohort, from a copy of the repository."""
+    place = tmp_path_factory.mktemp("chain")
+    repository, study = place / "repository", place / "study"
+    study.mkdir()
+    repository.mkdir()
+    for name in ("taxoscape", "workflow", "config"):
+        shutil.copytree(ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (ROOT / "Snakefile", *(ROOT / "resources").glob("*.tsv")):
+        target = repository / path.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(path, target)
+    config = study / "config.yaml"
+    config.write_text(yaml.safe_dump(TINY))
+    found = Chain(repository, study, config)
+    done = found.run()
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    return found

@@ -1,0 +1,644 @@
+"""Laws of the attention model: samples are sets, batches change nothing, groups stay together, words follow figures."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import torch
+from skbio import TreeNode
+from skbio.diversity import beta_diversity
+from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_error, r2_score
+
+from taxoscape import files, tables, trees
+from taxoscape.aam import (
+    baselines,
+    checkpoint,
+    data,
+    evaluate,
+    finetune,
+    metrics,
+    predict,
+    pretrain,
+    quality,
+    task,
+    tokens,
+    training,
+)
+from taxoscape.aam.data import Study
+from taxoscape.aam.options import Options
+from taxoscape.aam.target import Target, fit_target
+from taxoscape.aam.task import Task
+from taxoscape.errors import InputError
+
+OPTIONS = Options(
+    enabled=True,
+    threads=1,
+    max_bp=30,
+    patch=3,
+    token_limit=20,
+    embedding_dim=16,
+    attention_heads=2,
+    attention_layers=1,
+    batch_size=4,
+    pretrain_epochs=2,
+    epochs=2,
+    patience=10,
+    validation=0.2,
+    members=2,
+    freeze_base=True,
+    optimizer="adamw",
+    scheduler="warmup_cosine",
+    lr=0.003,
+    weight_decay=0.01,
+    warmup=0.05,
+    dropout=0.1,
+    mask=0.15,
+    masked_asvs=0.5,
+    max_grad_norm=1.0,
+    class_weights=False,
+    prediction_draws=2,
+    interval=0.9,
+    trees=10,
+    bootstraps=200,
+)
+SEQUENCES = 24
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    training.settle(1)
+
+
+def random_tree(taxa: list[str], rng: np.random.Generator) -> TreeNode:
+    nodes = [TreeNode(name=name, length=float(rng.uniform(0.1, 1))) for name in taxa]
+    while len(nodes) > 1:
+        left, right = (nodes.pop(rng.integers(len(nodes))) for _ in range(2))
+        nodes.append(TreeNode(children=[left, right], length=float(rng.uniform(0.1, 1))))
+    nodes[0].length = None
+    return nodes[0]
+
+
+def make_study(samples: int = 12, seed: int = 0, length: int = 30) -> Study:
+    """A study whose last sample has one ASV; half of the cells are empty."""
+    rng = np.random.default_rng(seed)
+    taxa = [f"asv{number}" for number in range(SEQUENCES)]
+    counts = rng.poisson(8, (samples, SEQUENCES)) * (rng.random((samples, SEQUENCES)) < 0.5)
+    counts[:, 0] += 5
+    counts[-1] = 0
+    counts[-1, 3] = 60
+    sequences = ["".join(rng.choice(list("ACGT"), length)) for _ in taxa]
+    ancestors, lengths = data.above(trees.tree_arrays(random_tree(taxa, rng)), np.array(taxa))
+    return Study(
+        samples=np.array([f"s{number}" for number in range(samples)]),
+        taxa=np.array(taxa),
+        counts=scipy.sparse.csr_matrix(counts),
+        tokens=tokens.tokenize(sequences, OPTIONS.max_bp),
+        ancestors=ancestors,
+        lengths=lengths,
+        depth=40,
+    )
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return make_study()
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return pretrain.make_encoder(OPTIONS).eval()
+
+
+def embed(encoder, study: Study, batch: data.Batch) -> torch.Tensor:
+    asvs = encoder.nucleotide(study.tokens[batch.unique])[0]
+    return encoder.embed(asvs[batch.gather], batch.abundance, batch.present)
+
+
+def shuffled(batch: data.Batch, rng: np.random.Generator) -> data.Batch:
+    order = torch.from_numpy(rng.permutation(batch.gather.shape[1]))
+    return replace(batch, **{name: getattr(batch, name)[:, order] for name in ("gather", "present", "abundance")})
+
+
+def make_task(study: Study, values, categories=None, per_group: int = 1, folds: int = 3) -> Task:
+    groups = np.array([f"g{number // per_group}" for number in range(len(study.samples))])
+    fold = np.array([int(name[1:]) % folds for name in groups])
+    return Task("t", "days", categories, np.asarray(values, dtype=object if categories else float), groups, fold)
+
+
+# --- tokens
+
+
+def test_tokens_are_the_documented_numbers():
+    assert tokens.tokenize(["ACGT", "NA"], 3).tolist() == [[5, 1, 2, 3], [5, 7, 1, 0]]
+
+
+def test_only_nucleotides_are_masked_and_about_the_share_asked():
+    clean = tokens.tokenize(["ACGTN" * 200, "A" * 10], 1000)
+    seen, masked = tokens.mask_nucleotides(clean, 0.15, torch.Generator().manual_seed(0))
+    assert ((clean[masked] >= 1) & (clean[masked] <= 4)).all()
+    assert (seen[masked] == tokens.MASK).all()
+    assert (seen[~masked] == clean[~masked]).all()
+    assert abs(masked.sum().item() / 810 - 0.15) < 0.04
+
+
+def test_masked_loss_looks_at_masked_positions_only():
+    logits = torch.randn(2, 5, 4, requires_grad=True)
+    masked = torch.zeros(2, 5, dtype=torch.bool)
+    masked[0, 1] = masked[1, 4] = True
+    pretrain.nucleotide_loss(logits, torch.ones(2, 5, dtype=torch.long), masked).backward()
+    assert (logits.grad.abs().sum(dim=2) > 0).equal(masked)
+
+
+# --- batches
+
+
+def test_batch_holds_each_distinct_asv_once_and_gives_the_counts_back(study):
+    batch = data.make_batch(study.counts, np.arange(5), 100)
+    assert len(batch.unique.unique()) == len(batch.unique)
+    back = np.zeros((5, SEQUENCES))
+    for row in range(5):
+        there = batch.present[row]
+        back[row, batch.unique[batch.gather[row, there]]] = batch.abundance[row, there].exp()
+    dense = study.counts[:5].toarray()
+    np.testing.assert_allclose(back, dense / dense.sum(axis=1, keepdims=True), rtol=1e-6)
+
+
+def test_token_limit_keeps_the_most_abundant(study):
+    batch = data.make_batch(study.counts, np.arange(1), 3)
+    kept = study.counts[0].toarray()[0][batch.unique[batch.gather[0]]]
+    np.testing.assert_array_equal(kept, np.sort(study.counts[0].toarray()[0])[::-1][:3])
+    dense = np.sort(study.counts.toarray(), axis=1)
+    assert data.reads_lost(study.counts, 3) == pytest.approx(1 - dense[:, -3:].sum() / dense.sum())
+
+
+def test_rarefied_samples_have_the_depth_and_a_stream_of_their_own(study):
+    first, again = (data.rarefy(study.counts, 40, (1, 2)) for _ in range(2))
+    assert (first.sum(axis=1) == 40).all()
+    assert (first != again).nnz == 0
+    assert (data.rarefy(study.counts, 40, (1, 3)) != first).nnz > 0
+    assert (first > study.counts).nnz == 0
+
+
+def test_unifrac_of_a_batch_is_scikit_bios(study):
+    rng = np.random.default_rng(3)
+    taxa = [f"t{number}" for number in range(10)]
+    tree = random_tree(taxa, rng)
+    counts = rng.poisson(1, (6, 10)) + np.eye(6, 10, dtype=int)
+    ancestors, lengths = data.above(trees.tree_arrays(tree), np.array(taxa))
+    batch = data.make_batch(scipy.sparse.csr_matrix(counts), np.arange(6), 100)
+    expected = beta_diversity("unweighted_unifrac", counts, taxa=taxa, tree=tree, validate=False).data
+    np.testing.assert_allclose(data.unifrac(batch, ancestors, lengths), expected, atol=1e-6)
+
+
+def test_merged_batches_hold_the_same_samples(study):
+    order = np.array([3, 0, 11, 7, 2])
+    whole = data.make_batch(study.counts, order, 100)
+    joined = pretrain.merged(list(data.batches(study.counts, order, 2, 100)))
+    for name in ("unique", "present"):
+        assert getattr(joined, name).equal(getattr(whole, name))
+    assert data.unifrac(joined, study.ancestors, study.lengths).equal(
+        data.unifrac(whole, study.ancestors, study.lengths)
+    )
+
+
+# --- model
+
+
+def test_order_of_asvs_changes_nothing(study, encoder):
+    batch = data.make_batch(study.counts, np.arange(12), 100)
+    other = shuffled(batch, np.random.default_rng(0))
+    torch.testing.assert_close(embed(encoder, study, batch), embed(encoder, study, other), atol=1e-5, rtol=0)
+
+
+def test_permuting_the_batch_permutes_the_outputs(study, encoder):
+    order = np.random.default_rng(1).permutation(12)
+    straight = embed(encoder, study, data.make_batch(study.counts, np.arange(12), 100))
+    permuted = embed(encoder, study, data.make_batch(study.counts, order, 100))
+    torch.testing.assert_close(permuted, straight[order], atol=1e-5, rtol=0)
+
+
+def test_unique_encoding_equals_encoding_every_asv_of_every_sample(study, encoder):
+    batch = data.make_batch(study.counts, np.arange(12), 100)
+    naive = torch.stack([encoder.nucleotide(study.tokens[batch.unique[row]])[0] for row in batch.gather])
+    naive = encoder.embed(naive, batch.abundance, batch.present)
+    torch.testing.assert_close(embed(encoder, study, batch), naive, atol=1e-5, rtol=0)
+
+
+def test_sample_alone_equals_sample_in_a_ragged_batch(study, encoder):
+    together = embed(encoder, study, data.make_batch(study.counts, np.arange(12), 100))
+    alone = embed(encoder, study, data.make_batch(study.counts, np.array([11]), 100))
+    torch.testing.assert_close(alone[0], together[11], atol=1e-5, rtol=0)
+
+
+def test_padding_of_shorter_sequences_changes_nothing(encoder):
+    short = tokens.tokenize(["ACGTACGTA"], 30)
+    padded = tokens.tokenize(["ACGTACGTA", "A" * 30], 30)
+    one, two = encoder.nucleotide(short)[0][0], encoder.nucleotide(padded)[0][0]
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
+
+
+def test_expectations_start_from_the_training_frequencies(encoder):
+    """An untrained head that adds nothing expects each letter as often as it stood at that position, plus one."""
+    model = pretrain.make_encoder(OPTIONS).nucleotide
+    torch.nn.init.zeros_(model.nucleotides.weight)
+    torch.nn.init.zeros_(model.nucleotides.bias)
+    model.know_frequencies(tokens.tokenize(["AC", "AG", "AG"], 30))
+    expected = model.expect(torch.randn(1, 1, 16), 2).softmax(dim=2)[0]
+    torch.testing.assert_close(expected, torch.tensor([[4, 1, 1, 1], [1, 2, 3, 1]]) / 7)
+
+
+def test_abundance_is_seen(study, encoder):
+    batch = data.make_batch(study.counts, np.arange(4), 100)
+    other = replace(batch, abundance=batch.abundance.flip(1) * batch.present)
+    assert (embed(encoder, study, batch) - embed(encoder, study, other)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("training_mode", [True, False])
+def test_ragged_batches_with_single_asvs_and_empty_samples_are_finite(study, encoder, training_mode):
+    counts = study.counts.tolil()
+    counts[0] = 0
+    batch = data.make_batch(counts.tocsr(), np.array([0, 11, 5]), 100)
+    encoder.train(training_mode)
+    losses = pretrain.pretraining_losses(encoder, study, batch, OPTIONS, 0.1, torch.Generator().manual_seed(0))
+    sum(losses.values()).backward()
+    encoder.eval()
+    gradients = [parameter.grad for parameter in encoder.parameters() if parameter.grad is not None]
+    encoder.zero_grad(set_to_none=True)
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert torch.isfinite(embed(encoder, study, data.make_batch(counts.tocsr(), np.array([0]), 100))).all()
+
+
+def test_unifrac_head_is_affine_and_not_clamped(encoder):
+    z = torch.randn(5, 16) * 10
+    distances = encoder.unifrac(z)
+    expected = encoder.unifrac.offset - encoder.unifrac.scale * z @ z.T / 16
+    torch.testing.assert_close(distances, expected)
+    assert distances.min() < 0
+    assert distances.max() > 1
+
+
+def test_two_batches_are_overfitted(study):
+    torch.manual_seed(0)
+    options = replace(OPTIONS, dropout=0.0, masked_asvs=0.0, weight_decay=0.0, patience=200)
+    model = pretrain.make_encoder(options)
+    fixed = list(data.batches(study.counts, np.arange(8), 4, 100))
+
+    def losses(batch, generator):
+        return pretrain.pretraining_losses(model, study, batch, options, 0.1, generator)
+
+    history = training.fit(model, lambda epoch: fixed, losses, None, options=options, epochs=120, steps=2, seed=(0,))
+    assert history[-1]["unifrac_loss"] < 0.05 * history[0]["unifrac_loss"]
+
+
+# --- training
+
+
+def test_reads_beyond_the_token_limit_are_told(study, capsys):
+    pretrain.pretrain(study, np.arange(12), study.samples, replace(OPTIONS, token_limit=3, pretrain_epochs=0), (0,))
+    assert "beyond the 3 most abundant ASVs" in capsys.readouterr().out
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(study, tmp_path):
+    groups = study.samples
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        model, _ = pretrain.pretrain(study, np.arange(12), groups, OPTIONS, (seed,))
+        pretrain.save_encoder(model, OPTIONS, tmp_path / f"{name}.pt")
+    one, two, other = ((tmp_path / f"{name}.pt").read_bytes() for name in "abc")
+    assert one == two != other
+
+
+def test_interrupted_run_ends_like_one_that_was_not(study, tmp_path, monkeypatch):
+    groups, store = study.samples, tmp_path / "encoder.pt"
+    whole, history = pretrain.pretrain(study, np.arange(12), groups, replace(OPTIONS, pretrain_epochs=3), (0,))
+
+    class Killed(Exception):
+        pass
+
+    saved, calls = checkpoint.save, []
+    options = replace(OPTIONS, pretrain_epochs=3)
+
+    def save_then_die(state, path):
+        saved(state, path)
+        calls.append(path)
+        if len(calls) == 2:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "save", save_then_die)
+    with pytest.raises(Killed):
+        pretrain.pretrain(study, np.arange(12), groups, options, (0,), store)
+    resumed, again = pretrain.pretrain(study, np.arange(12), groups, options, (0,), store)
+    assert again == history
+    for one, two in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert one.equal(two)
+
+
+def test_best_epoch_is_kept_and_patience_ends_the_training():
+    model = torch.nn.Linear(1, 1)
+    seen, scores = [], iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
+
+    def validate():
+        seen.append(model.weight.detach().clone())
+        return {"score": next(scores)}
+
+    def losses(batch, generator):
+        return {"loss": (model(batch) - 5).square().mean()}
+
+    options = replace(OPTIONS, patience=3)
+    history = training.fit(
+        model, lambda epoch: [torch.ones(1, 1)], losses, validate, options=options, epochs=20, steps=1, seed=(0,)
+    )
+    assert len(history) == 5
+    assert model.weight.equal(seen[1])
+
+
+def test_steps_that_are_not_finite_are_skipped_and_counted():
+    model = torch.nn.Linear(1, 1)
+    before = model.weight.detach().clone()
+
+    def losses(batch, generator):
+        return {"loss": model(batch).sum() * torch.inf}
+
+    (row,) = training.fit(
+        model, lambda epoch: [torch.ones(1, 1)], losses, None, options=OPTIONS, epochs=1, steps=1, seed=(0,)
+    )
+    assert row["skipped_steps"] == 1
+    assert model.weight.equal(before)
+
+
+@pytest.mark.parametrize("name", ["warmup_cosine", "cosine", "onecycle", "plateau"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_every_optimizer_and_scheduler_learns(name, optimizer):
+    torch.manual_seed(0)
+    model = torch.nn.Linear(1, 1)
+
+    def losses(batch, generator):
+        return {"loss": (model(batch) - 1).square().mean()}
+
+    options = replace(OPTIONS, scheduler=name, optimizer=optimizer, lr=0.05)
+    history = training.fit(
+        model, lambda epoch: [torch.ones(1, 1)] * 5, losses, None, options=options, epochs=8, steps=5, seed=(0,)
+    )
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+
+
+def test_warmup_is_a_share_of_the_steps():
+    factors = [training.cosine_factor(step, 100, 5.0) for step in range(101)]
+    assert np.argmax(factors) == 5
+    assert factors[5] == 1.0
+    assert factors[100] == pytest.approx(0, abs=1e-12)
+    assert all(later <= earlier for earlier, later in pairwise(factors[5:]))
+
+
+# --- splits, targets, predictions
+
+
+def test_validation_and_members_never_share_a_group():
+    groups = np.repeat([f"g{number}" for number in range(7)], [1, 5, 2, 9, 3, 3, 1])
+    held = pretrain.split_groups(groups, 0.3, (0,))
+    assert held.any()
+    assert not set(groups[held]) & set(groups[~held])
+    part = finetune.deal_groups(groups, 3, (0,))
+    assert all(len(set(part[groups == name])) == 1 for name in np.unique(groups))
+    assert set(part) == {0, 1, 2}
+    assert not pretrain.split_groups(np.full(4, "one"), 0.3, (0,)).any()
+    assert (finetune.deal_groups(np.full(4, "one"), 3, (0,)) == -1).all()
+
+
+def test_hidden_asvs_are_about_the_share_asked_and_the_batch_stays_whole(study):
+    batch = data.make_batch(study.counts, np.arange(12), 100)
+    hidden = finetune.hide_asvs(batch, 0.5, torch.Generator().manual_seed(0))
+    assert not (hidden.present & ~batch.present).any()
+    assert 0.35 < hidden.present.sum() / batch.present.sum() < 0.65
+    assert finetune.hide_asvs(batch, 0.0, torch.Generator()).present.equal(batch.present)
+
+
+def test_class_weights_are_inverse_frequencies_and_absent_classes_weigh_nothing():
+    target = Target("t", ("a", "b", "c"), 0.0, 1.0)
+    truth = torch.tensor([0, 0, 0, 2])
+    error = finetune.loss_function(target, truth, replace(OPTIONS, class_weights=True))
+    logits = torch.randn(4, 3)
+    losses = torch.nn.functional.cross_entropy(logits, truth, reduction="none")
+    weights = torch.tensor([2 / 3, 2 / 3, 2 / 3, 2.0])
+    torch.testing.assert_close(error(logits, truth), (losses * weights).sum() / weights.sum())
+
+
+@pytest.mark.parametrize("freeze", [True, False])
+def test_fold_learns_regression_and_frozen_bases_stay(study, encoder, freeze):
+    goal = make_task(study, np.arange(12.0), per_group=2)
+    options = replace(OPTIONS, freeze_base=freeze)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    trained = finetune.train_fold(study, encoder, goal, 0, options, 0)
+    train, test = goal.rows(0)
+    guess = finetune.predict_fold(trained, study, encoder, test, options, 0)
+    assert guess.shape == (len(test), 1)
+    assert np.isfinite(guess).all()
+    assert len(trained.members) == 2
+    assert len(trained.residuals) == len(train)
+    assert all(value.equal(before[name]) for name, value in encoder.state_dict().items())
+    assert ("nucleotide.start" in trained.members[0].state_dict()) != freeze
+
+
+def test_thirteen_samples_five_folds_a_missing_class_and_missing_values(encoder):
+    study = make_study(13)
+    values = ["a"] * 6 + ["b"] * 6 + ["rare"]  # the only "rare" is absent from one training fold
+    goal = make_task(study, values, ["a", "b", "rare"], folds=5)
+    goal = replace(goal, fold=np.where(np.arange(13) == 2, -1, goal.fold))
+    frames = []
+    for fold in range(5):
+        trained = finetune.train_fold(study, encoder, goal, fold, OPTIONS, 0)
+        test = goal.rows(fold)[1]
+        guess = finetune.predict_fold(trained, study, encoder, test, OPTIONS, 0)
+        np.testing.assert_allclose(guess.sum(axis=1), 1, rtol=1e-5)
+        frames.append(predict.frame(study.samples[test], fold, goal.values[test], guess, trained.target, np.nan))
+    ours = pd.concat(frames, ignore_index=True)
+    theirs = evaluate.baseline_predictions(goal, study.samples, study.counts.toarray(), OPTIONS, 0)
+    report = evaluate.evaluate(goal, study.samples, ours, theirs, OPTIONS, 0)
+    assert report["n"] == 12
+    assert "too few to learn from" in report["verdict"]
+    assert set(report["models"]) == {"aam", "majority", "logistic", "random_forest"}
+
+
+def test_one_training_group_has_no_interval(study, encoder):
+    goal = make_task(study, np.arange(12.0), per_group=6, folds=2)
+    trained = finetune.train_fold(study, encoder, goal, 0, OPTIONS, 0)
+    assert len(trained.residuals) == 0
+    assert np.isnan(predict.half_width(trained.residuals, 0.9))
+
+
+def test_prediction_follows_its_sample_whatever_the_batch(study, encoder):
+    goal = make_task(study, np.arange(12.0))
+    trained = finetune.train_fold(study, encoder, goal, 0, OPTIONS, 0)
+    small, large = (
+        finetune.predict_fold(trained, study, encoder, np.arange(12), replace(OPTIONS, batch_size=size), 0)
+        for size in (1, 12)
+    )
+    np.testing.assert_allclose(small, large, atol=1e-5)
+
+
+def test_conformal_half_width_is_the_asked_order_statistic():
+    residuals = np.arange(1, 20) * np.array([1, -1] * 9 + [1])
+    assert predict.half_width(residuals, 0.9) == 18  # ceil(20 * 0.9)
+    assert predict.half_width(residuals, 0.99) == 19
+
+
+def test_scale_comes_from_the_training_values_given():
+    target = fit_target("t", np.array([1.0, 3.0]), None)
+    assert (target.mean, target.std) == (2.0, 1.0)
+    assert target.encode(np.array([5.0])).item() == 3.0
+    assert fit_target("t", np.array([4.0, 4.0]), None).std == 1.0
+
+
+# --- metrics
+
+
+def test_metrics_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.normal(size=50), rng.normal(size=50)
+    ours = metrics.regression_metrics(metrics.regression_sums(truth, guess).sum(axis=0))
+    assert ours["mae"] == pytest.approx(mean_absolute_error(truth, guess))
+    assert ours["r2"] == pytest.approx(r2_score(truth, guess))
+    names = np.array(["a", "b", "c"], dtype=object)
+    truth, guess = names[rng.integers(3, size=50)], names[rng.integers(3, size=50)]
+    ours = metrics.classification_metrics(metrics.classification_sums(truth, guess, list(names)).sum(axis=0))
+    assert ours["accuracy"] == pytest.approx((truth == guess).mean())
+    assert ours["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(list(truth), list(guess)))
+    assert ours["macro_f1"] == pytest.approx(f1_score(list(truth), list(guess), average="macro"))
+
+
+def test_r2_of_one_sample_is_unknown_not_a_crash():
+    assert np.isnan(
+        metrics.regression_metrics(metrics.regression_sums(np.array([3.0]), np.array([2.0])).sum(axis=0))["r2"]
+    )
+
+
+def test_bootstrap_draws_whole_groups():
+    """Two groups whose members all have the same error: a draw's MAE can only be one of three mixtures."""
+    truth, guess = np.zeros(20), np.repeat([1.0, 5.0], 10)
+    weights, member = metrics.draw_groups(np.repeat(["x", "y"], 10), 300, 0)
+    _, draws = metrics.bootstrap(metrics.regression_sums(truth, guess), metrics.regression_metrics, weights, member)[
+        "mae"
+    ]
+    assert set(np.round(draws, 9)) == {1.0, 3.0, 5.0}
+
+
+def difference(low: float, high: float, metric: str = "mae") -> dict:
+    return {"metric": metric, "difference": (low + high) / 2, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("constant", "forest", "said"),
+    [
+        ((-1, 0.1), (-2, -1), "no signal beyond the mean predictor."),
+        ((-1, 0.1), (1, 2), "no signal beyond the mean predictor, where the random forest finds more."),
+        ((-2, -1), (-0.5, 0.5), "better than the mean predictor and not distinguishable from the random forest."),
+        ((-2, -1), (-0.5, -0.1), "better than the mean predictor and better than the random forest."),
+        ((-2, -1), (0.1, 0.5), "better than the mean predictor and worse than the random forest."),
+        ((0.1, 0.5), (0.1, 0.5), "worse than the mean predictor."),
+    ],
+)
+def test_verdict_follows_the_paired_intervals(constant, forest, said):
+    paired = {"mean": difference(*constant), "random_forest": difference(*forest)}
+    assert metrics.verdict(paired, 100, 40) == f"AAM on 100 samples of 40 groups: {said}"
+    said = metrics.verdict(paired, 13, 13)
+    assert said.startswith("13 samples of 13 groups are too few to learn from")
+    assert "better" not in said
+
+
+def test_higher_accuracy_is_better():
+    assert metrics.outcome(difference(0.1, 0.2, "accuracy")) == "better than"
+    assert metrics.outcome(difference(np.nan, np.nan)) == "not distinguishable from"
+
+
+def test_baselines_fit_on_training_samples_only():
+    """A feature that only test samples have must not change what is predicted for the other test samples."""
+    rng = np.random.default_rng(0)
+    counts, truth = rng.poisson(5, (30, 8)), rng.normal(size=30)
+    train = np.arange(30) < 20
+    other = np.hstack([counts, np.where(train, 0, 100)[:, None]])
+    groups = np.arange(30).astype(str)
+    one, two = (baselines.predict_fold(table, truth, groups, train, False, 10, 0) for table in (counts, other))
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+
+
+# --- files
+
+
+def write_study(folder, study: Study, sequences: dict[str, str]) -> dict[str, str]:
+    paths = {name: str(folder / name) for name in ("table.biom", "asvs.fasta", "tree.nwk", "rarefied.biom")}
+    tables.write_table(study.counts, study.taxa, study.samples, paths["table.biom"])
+    tables.write_table(data.rarefy(study.counts, 40, (0,)), study.taxa, study.samples, paths["rarefied.biom"])
+    files.write_text("".join(f">{name}\n{letters}\n" for name, letters in sequences.items()), paths["asvs.fasta"])
+    random_tree(list(study.taxa), np.random.default_rng(0)).write(paths["tree.nwk"])
+    return paths
+
+
+def test_features_without_sequence_are_left_out_and_counted(study, tmp_path, capsys):
+    paths = write_study(tmp_path, study, {f"asv{number}": "ACGT" * 10 for number in range(20)})
+    read = data.read_study(*paths.values(), max_bp=30)
+    assert list(read.taxa) == [f"asv{number}" for number in range(20)]
+    assert read.depth == 40
+    assert "20 of 24 features have a sequence" in capsys.readouterr().out
+    np.testing.assert_array_equal(read.counts.toarray(), study.counts[:, :20].toarray())
+
+
+def test_no_sequences_at_all_is_refused_with_the_way_out(study, tmp_path):
+    paths = write_study(tmp_path, study, {})
+    with pytest.raises(InputError, match=r"input\.sequences.*aam\.enabled: false"):
+        data.read_study(*paths.values(), max_bp=30)
+
+
+def test_encoder_of_other_sizes_and_foreign_files_are_refused(study, encoder, tmp_path):
+    pretrain.save_encoder(encoder, OPTIONS, tmp_path / "model.pt")
+    with pytest.raises(InputError, match="embedding_dim"):
+        pretrain.load_encoder(tmp_path / "model.pt", replace(OPTIONS, embedding_dim=32))
+    (tmp_path / "text.pt").write_text("no tensors")
+    with pytest.raises(InputError, match="no checkpoint"):
+        checkpoint.load(tmp_path / "text.pt")
+
+
+def test_resumable_checkpoints_are_named_by_parameters_and_inputs(tmp_path):
+    (tmp_path / "in").write_text("a")
+    first = checkpoint.resume_folder({"lr": 1}, [str(tmp_path / "in")])
+    assert first != checkpoint.resume_folder({"lr": 2}, [str(tmp_path / "in")])
+    (tmp_path / "in").write_text("b")
+    assert first != checkpoint.resume_folder({"lr": 1}, [str(tmp_path / "in")])
+
+
+def test_target_is_aligned_by_sample_id(tmp_path):
+    (tmp_path / "design.tsv").write_text("sample\tgroup\ttime\tage\tdiet\nc\tg2\t\t3\tveg\na\tg1\t\t1\t\n")
+    files.write_json(
+        {
+            "fields": {},
+            "targets": {
+                "age": {"type": "regression", "unit": "years", "mean": 0, "std": 1},
+                "diet": {"type": "classification", "categories": ["veg"]},
+            },
+        },
+        tmp_path / "encoding.json",
+    )
+    (tmp_path / "splits.tsv").write_text("sample\tsplit\tfold\nc\ttrain\t1\na\ttest\t0\n")
+    paths = [tmp_path / name for name in ("design.tsv", "encoding.json", "splits.tsv")]
+    age = task.read_task(np.array(["a", "b", "c"]), *paths, "age")
+    np.testing.assert_array_equal(age.values, [1, np.nan, 3])
+    assert age.fold.tolist() == [0, -1, 1]
+    assert age.groups.tolist() == ["g1", "", "g2"]
+    assert age.unit == "years"
+    diet = task.read_task(np.array(["a", "b", "c"]), *paths, "diet")
+    assert diet.fold.tolist() == [-1, -1, 1]
+    assert diet.categories == ["veg"]
+    with pytest.raises(InputError, match=r"metadata\.targets\.diet"):
+        diet.rows(1)
+
+
+def test_pretraining_quality_names_the_references(study, encoder):
+    report = quality.judge(encoder, study, np.arange(8), np.arange(8, 12), OPTIONS, (0,))
+    assert report["pairs"] == 6
+    assert report["jaccard_r2"] <= 1
+    assert 0 <= report["masked_accuracy"] <= 1
+    alone = quality.judge(encoder, study, np.arange(11), np.arange(11, 12), OPTIONS, (0,))
+    assert alone["unifrac_r2"] is None

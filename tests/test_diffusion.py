@@ -1,0 +1,447 @@
+"""Laws of the generator: dequantisation, conditions, the denoiser, schedules, samplers, calibration, the copula."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from scipy import stats
+
+from taxoscape.diffusion import copula, counts, dequantise, models, sampling, training
+from taxoscape.diffusion.conditions import ConditionTokens, hide
+from taxoscape.diffusion.denoiser import Attention, Denoiser
+from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions
+from taxoscape.errors import InputError
+from tests.conftest import ROOT
+
+torch.set_num_threads(1)
+SECTION = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["diffusion"]
+QUICK = SECTION | {"width": 32, "blocks": 1, "steps": 100, "sample_steps": 10, "samples": 20, "threads": 1}
+DEPTH = 500
+
+
+def options(**changes) -> models.Options:
+    return models.Options(**(QUICK | changes))
+
+
+def cohort(number: int, taxa: int = 12, seed: int = 0, fields: int = 2) -> Samples:
+    """Communities whose first taxa follow a continuous field and whose last follow a category."""
+    rng = np.random.default_rng(seed)
+    values = np.stack([rng.standard_normal(number), rng.integers(0, 3, number)], axis=1)[:, :fields]
+    logits = np.linspace(2, -2, taxa) + 0.4 * rng.standard_normal((number, taxa))
+    if fields:
+        logits[:, :3] += 1.5 * values[:, :1]
+    share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Samples(rng.multinomial(DEPTH, share), values, np.zeros(values.shape, bool))
+
+
+def small_network(taxa: int = 6) -> Denoiser:
+    torch.manual_seed(0)
+    network = Denoiser(taxa, [0, 3], 16, 2, 0.0)
+    torch.nn.init.normal_(network.leave.weight)  # as after some training
+    for layer in network.layers:
+        torch.nn.init.normal_(layer.modulation.weight, std=0.2)
+    return network.eval()
+
+
+def inputs(batch: int = 5, taxa: int = 6) -> tuple:
+    generator = torch.Generator().manual_seed(1)
+    angle = torch.rand(batch, generator=generator) * 1.4 + 0.1
+    values = torch.stack([torch.randn(batch, generator=generator), torch.arange(batch) % 3], dim=1)
+    return torch.randn(batch, taxa, generator=generator), angle.cos(), angle.sin(), values, torch.zeros(batch, 2) > 0
+
+
+# Dequantisation and counts
+
+
+def test_rounding_down_undoes_dequantisation():
+    table = cohort(30).counts
+    amounts = dequantise.dequantise(table, np.random.default_rng(0))
+    assert (amounts > 0).all()
+    np.testing.assert_array_equal(np.floor(amounts), table)
+
+
+def test_scaled_logratios_are_standard_and_decode_to_centred_ones():
+    table = cohort(300).counts
+    scaler = dequantise.fit_scaler(table, np.random.default_rng(0))
+    values = dequantise.encode(table, scaler, np.random.default_rng(1))
+    np.testing.assert_allclose(values.mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(values.std(axis=0), 1, atol=0.1)
+    np.testing.assert_allclose(dequantise.decode(values, scaler).sum(axis=1), 0, atol=1e-9)
+
+
+def test_counts_sum_to_the_depth_and_are_whole():
+    rng = np.random.default_rng(0)
+    for depth in (1, 7, 2000):
+        found = counts.to_counts(rng.lognormal(sigma=3, size=(50, 40)), depth, np.ones(40, bool))
+        assert found.dtype == np.int64
+        assert (found >= 0).all()
+        assert (found.sum(axis=1) == depth).all()
+
+
+def test_counts_of_dequantised_counts_are_those_counts():
+    table = cohort(40).counts
+    amounts = dequantise.dequantise(table, np.random.default_rng(3))
+    found = counts.to_counts(amounts, DEPTH, np.ones(table.shape[1], bool))
+    np.testing.assert_array_equal(found, table)
+
+
+def test_zeros_stay_zeros_at_a_larger_depth():
+    table = cohort(40).counts
+    found = counts.to_counts(dequantise.dequantise(table, np.random.default_rng(3)), 3 * DEPTH, np.ones(12, bool))
+    assert (found.sum(axis=1) == 3 * DEPTH).all()
+    np.testing.assert_array_equal(found == 0, table == 0)
+
+
+def test_a_sample_of_zeros_only_goes_to_its_largest_amount():
+    found = counts.to_counts(np.array([[0.2, 0.9, 0.1]]), 10, np.ones(3, bool))
+    np.testing.assert_array_equal(found, [[0, 10, 0]])
+
+
+def test_taxa_unseen_in_training_stay_zero():
+    seen = np.array([True, False, True, True])
+    found = counts.to_counts(np.full((3, 4), 5.0), 100, seen)
+    assert (found[:, 1] == 0).all()
+    assert (found.sum(axis=1) == 100).all()
+
+
+def test_calibration_gives_the_training_marginals():
+    rng = np.random.default_rng(0)
+    table = rng.negative_binomial(0.4, 0.05, size=(400, 5)) + (rng.random((400, 5)) < 0.5) * 3
+    generated = rng.normal(1.0, 0.7, size=(3000, 5))
+    calibration = counts.fit_calibration(generated, table, rng)
+    mapped = np.exp(counts.calibrate(generated, calibration))
+    for taxon in range(5):
+        real = table[:, taxon] + rng.uniform(size=400)
+        assert stats.ks_2samp(mapped[:, taxon], real).statistic < 0.06
+    np.testing.assert_allclose((mapped < 1).mean(axis=0), (table == 0).mean(axis=0), atol=0.02)
+
+
+def test_calibration_is_frozen_so_that_conditions_still_move_samples():
+    rng = np.random.default_rng(0)
+    calibration = counts.fit_calibration(rng.normal(size=(1000, 2)), rng.poisson(20, (200, 2)), rng)
+    low, high = (counts.calibrate(rng.normal(shift, 0.2, (200, 2)), calibration) for shift in (-1, 1))
+    assert (low.mean(axis=0) < high.mean(axis=0) - 0.2).all()
+
+
+# Conditions and the denoiser
+
+
+@pytest.mark.parametrize("categories", [[0], [3], [0, 3]])
+def test_query_and_key_projections_have_gradients(categories):
+    """One token alone would make the softmax constant: also a single field must be attended to against something."""
+    torch.manual_seed(0)
+    tokens, attention = ConditionTokens(categories, 16), Attention(16)
+    values, missing = torch.ones(4, len(categories)), torch.zeros(4, len(categories)) > 0
+    attention(torch.randn(4, 16), tokens(values, missing)).square().sum().backward()
+    assert attention.query.weight.grad.abs().max() > 1e-6
+    assert attention.key.weight.grad.abs().max() > 1e-6
+
+
+def test_attention_splits_heads_before_the_softmax():
+    """Equal to torch's own multi-head attention with the same weights."""
+    torch.manual_seed(0)
+    ours, other = Attention(16), torch.nn.MultiheadAttention(16, 4, batch_first=True)
+    other.in_proj_weight.data = torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]).data
+    other.in_proj_bias.data = torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]).data
+    other.out_proj.weight.data, other.out_proj.bias.data = ours.out.weight.data, ours.out.bias.data
+    query, tokens = torch.randn(3, 16), torch.randn(3, 5, 16)
+    torch.testing.assert_close(ours(query, tokens), other(query[:, None], tokens, tokens)[0][:, 0])
+
+
+def test_conditions_change_the_output():
+    network, (noisy, signal, noise, values, missing) = small_network(), inputs()
+    before = network(noisy, signal, noise, values, missing)
+    for field in range(2):
+        changed = values.clone()
+        changed[:, field] = (changed[:, field] + 1) % 3
+        assert (network(noisy, signal, noise, changed, missing) - before).abs().max() > 1e-4
+
+
+def test_missing_is_a_state_of_its_own():
+    """The value under a missing flag says nothing; missing differs from 0 (the mean) and from category 0."""
+    network, (noisy, signal, noise, values, _) = small_network(), inputs()
+    gone = torch.ones_like(values) > 0
+    hidden = network(noisy, signal, noise, values, gone)
+    torch.testing.assert_close(hidden, network(noisy, signal, noise, values * 0 + 2, gone))
+    assert (hidden - network(noisy, signal, noise, values * 0, ~gone)).abs().max() > 1e-4
+
+
+def test_hiding_all_conditions_is_the_missing_state_and_none_without_dropout():
+    missing = torch.zeros(2000, 3) > 0
+    generator = torch.Generator().manual_seed(0)
+    assert not hide(missing, 0.0, generator).any()
+    hidden = hide(missing, 0.2, generator)
+    assert 0.17 < hidden.all(dim=1).float().mean() < 0.25
+    assert 0.32 < hidden.float().mean() < 0.40  # 1 - 0.8^2
+    assert hide(~missing, 0.2, generator).all()
+
+
+def test_a_network_without_fields_runs():
+    network = Denoiser(4, [], 16, 1, 0.0)
+    found = network(torch.randn(3, 4), torch.ones(3), torch.zeros(3), torch.zeros(3, 0), torch.zeros(3, 0) > 0)
+    assert found.shape == (3, 4)
+
+
+# Schedules and samplers
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+def test_schedule_ends_without_signal(name):
+    """The plain linear schedule (1e-4 to 0.02) leaves a signal of 0.006 at the last of 1,000 times."""
+    signal, noise = sampling.levels(sampling.Schedule(name, 1000, "v"))
+    assert signal[-1] < 1e-4
+    assert signal[0] > 0.99
+    torch.testing.assert_close(signal**2 + noise**2, torch.ones(1000))
+
+
+def perfect(data: torch.Tensor, prediction: str):
+    """A network that knows its data: the exact target for the sample that belongs in each row."""
+
+    def network(noisy, signal, noise, values, missing):
+        a, s = signal[:, None], noise[:, None]
+        epsilon = (noisy - a * data) / s
+        return {"x0": data, "epsilon": epsilon, "v": a * epsilon - s * data}[prediction]
+
+    return network
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+@pytest.mark.parametrize("prediction", ["v", "x0", "epsilon"])
+def test_sampler_with_a_perfect_network_recovers_the_data(sampler, schedule, prediction):
+    """Also beyond +-1, where diffusers clips by default."""
+    data = torch.tensor([[3.0, -4.0, 0.5, 0.0], [1.0, 2.0, -0.2, 5.0]])
+    found = sampling.sample(
+        perfect(data, prediction),
+        torch.randn(2, 4, generator=torch.Generator().manual_seed(0)),
+        torch.zeros(2, 0),
+        torch.zeros(2, 0) > 0,
+        sampling.Schedule(schedule, 1000, prediction),
+        sampler=sampler,
+        steps=20,
+        guidance=1.0,
+        bound=10.0,
+    )
+    # 20 steps end at a noise of 0.01-0.1, where the last step goes straight to the estimate.
+    torch.testing.assert_close(found, data, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm"])
+def test_sampling_starts_at_the_last_time(sampler):
+    """Spacing other than "trailing" starts where signal is left that pure noise has not."""
+    signals = []
+
+    def network(noisy, signal, noise, values, missing):
+        signals.append(signal[0].item())
+        return torch.zeros_like(noisy)
+
+    empty = torch.zeros(1, 0)
+    schedule = sampling.Schedule("cosine", 1000, "x0")
+    sampling.sample(
+        network, torch.ones(1, 2), empty, empty > 0, schedule, sampler=sampler, steps=10, guidance=1.0, bound=1.0
+    )
+    assert len(signals) == 10
+    assert signals[0] == sampling.levels(schedule)[0][-1]
+    assert signals == sorted(signals)
+
+
+def test_guidance_moves_away_from_the_unconditional_estimate():
+    def network(noisy, signal, noise, values, missing):
+        return torch.where(missing, torch.zeros_like(noisy), values)
+
+    arguments = (torch.ones(1, 1), torch.full((1, 1), 0.5), torch.zeros(1, 1) > 0)
+    schedule = sampling.Schedule("cosine", 100, "x0")
+    ends = [
+        sampling.sample(network, *arguments, schedule, sampler="ddim", steps=5, guidance=strength, bound=9.0).item()
+        for strength in (0.0, 1.0, 2.0)
+    ]
+    np.testing.assert_allclose(ends, [0.0, 0.5, 1.0], atol=0.02)
+
+
+# Training
+
+
+@pytest.mark.parametrize("prediction", ["v", "x0", "epsilon"])
+def test_weights_are_min_snr_of_the_x0_error(prediction):
+    """An error d in x0 weighs min(SNR, 5) d^2 whatever is predicted."""
+    angle = torch.linspace(0.05, 1.5, 20)
+    a, s = angle.cos(), angle.sin()
+    per_x0 = {"x0": torch.ones(20), "epsilon": a / s, "v": 1 / s}[prediction]  # change of the target per change of x0
+    weighted = training.weights(a, s, prediction) * per_x0**2
+    torch.testing.assert_close(weighted, (a**2 / s**2).clamp(max=5.0))
+
+
+def test_average_warms_up():
+    """Without warm-up a decay of 0.999 would still hold 90 % of the initial weights after 100 steps."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    average = training.Average(network, 0.999)
+    torch.nn.init.ones_(network.weight)
+    for _ in range(100):
+        average.update(network)
+    assert average.network.weight.item() > 0.99
+
+
+def test_held_out_noise_is_always_the_same():
+    samples, rng = cohort(10), np.random.default_rng(0)
+    scaler = dequantise.fit_scaler(samples.counts, rng)
+    schedule = sampling.Schedule("cosine", 1000, "v")
+    first, second = (training._held_out(samples, scaler, schedule, 3) for _ in range(2))
+    torch.testing.assert_close(first.noisy, second.noisy)
+    assert len(first.noisy) >= training.HELD_OUT
+
+
+def test_noised_batch_is_consistent():
+    samples = cohort(64)
+    scaler = dequantise.fit_scaler(samples.counts, np.random.default_rng(0))
+    for prediction in ("v", "x0", "epsilon"):
+        schedule = sampling.Schedule("cosine", 1000, prediction)
+        batch = training.add_noise(samples, scaler, schedule, np.random.default_rng(1))
+        clean = sampling.estimate(batch.target, batch.noisy, batch.signal[:, None], batch.noise[:, None], prediction)
+        usable = batch.signal > 0.2
+        wanted = dequantise.encode(samples.counts, scaler, np.random.default_rng(1))
+        np.testing.assert_allclose(clean[usable], wanted[usable.numpy()], atol=1e-3)
+
+
+def test_held_out_loss_stops_training_and_the_best_network_is_kept():
+    train, validation = cohort(8, seed=1), cohort(8, seed=2)
+    _, history = models.fit(train, validation, [0, 3], options(steps=3000, patience=2, lr=0.01), 0)
+    assert history["step"].max() < 3000
+    assert history["validation"].idxmin() == len(history) - 3
+
+
+# The whole generator
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"prediction": "x0"},
+        {"prediction": "epsilon"},
+        {"schedule": "linear"},
+        {"sampler": "dpm"},
+        {"guidance": 1.5},
+        {"calibrate": False},
+        {"model": "copula"},
+    ],
+    ids=str,
+)
+def test_generated_counts_are_whole_sum_to_depth_and_resemble_training(changes):
+    train, validation, asked = cohort(60, seed=1), cohort(20, seed=2), cohort(40, seed=3)
+    model, _ = models.fit(train, validation, [0, 3], options(**changes), 0)
+    found = models.generate(model, asked.values, asked.missing, DEPTH, 0)
+    assert found.dtype == np.int64
+    assert (found >= 0).all()
+    assert (found.sum(axis=1) == DEPTH).all()
+    assert np.corrcoef(np.log1p(found.mean(axis=0)), np.log1p(train.counts.mean(axis=0)))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("model", ["mlp", "copula"])
+def test_conditions_act_as_in_training(model):
+    """Taxa 0-2 grow with the first field."""
+    train, validation = cohort(150, seed=1), cohort(40, seed=2)
+    fitted, _ = models.fit(train, validation, [0, 3], options(model=model, steps=400, lr=0.003), 0)
+    shares = []
+    for age in (-1.5, 1.5):
+        values = np.tile([age, 1.0], (100, 1))
+        found = models.generate(fitted, values, np.zeros(values.shape, bool), DEPTH, 0)
+        shares.append(found[:, :3].sum(axis=1).mean() / DEPTH)
+    assert shares[1] > shares[0] + 0.15
+
+
+@pytest.mark.parametrize("model", ["mlp", "copula"])
+def test_same_seed_same_bytes(model, tmp_path):
+    train, validation = cohort(20, seed=1), cohort(8, seed=2)
+    for name in ("a", "b"):
+        fitted, _ = models.fit(train, validation, [0, 3], options(model=model), 7)
+        models.save(fitted, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    draws = [
+        models.generate(models.load(tmp_path / name), train.values, train.missing, DEPTH, seed)
+        for name, seed in (("a", 0), ("b", 0), ("b", 1))
+    ]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).any()
+
+
+def test_eight_samples_absent_taxa_and_missing_values_are_enough():
+    train, validation = cohort(8, seed=1), cohort(2, seed=2)
+    train.counts[:, 4] = 0
+    train.counts[0] = 0  # a sample with no read in any retained taxon
+    train.missing[:, 0] = True
+    model, _ = models.fit(train, validation, [0, 3], options(), 0)
+    found = models.generate(model, validation.values, validation.missing, DEPTH, 0)
+    assert (found[:, 4] == 0).all()
+    assert (found.sum(axis=1) == DEPTH).all()
+
+
+def test_no_fields_and_no_validation_samples():
+    train = cohort(20, fields=0)
+    model, history = models.fit(train, train.take(np.zeros(20, bool)), [], options(), 0)
+    assert history["step"].max() == QUICK["steps"]
+    assert models.generate(model, train.values, train.missing, DEPTH, 0).shape == train.counts.shape
+    found = models.quality(model, history, train, train.take(np.zeros(20, bool)), [])
+    assert found["best_step"] is None
+
+
+def test_bad_models_and_too_few_samples_are_refused(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError, match="cannot be read"):
+        models.load(tmp_path / "model.pt")
+    models.save({"version": 0}, tmp_path / "old.pt")
+    with pytest.raises(InputError, match="another version"):
+        models.load(tmp_path / "old.pt")
+    with pytest.raises(InputError, match="training samples"):
+        models.fit(cohort(1), cohort(1), [0, 3], options(), 0)
+    with pytest.raises(InputError, match="multiple of 4"):
+        models.fit(cohort(8), cohort(8), [0, 3], options(width=30), 0)
+
+
+# Copula and study
+
+
+def test_copula_reproduces_marginals_and_correlations():
+    rng = np.random.default_rng(0)
+    common = rng.standard_normal((600, 1))
+    table = rng.poisson(np.exp(1.0 + 0.9 * common * [1, 1, -1, 0] + 0.3 * rng.standard_normal((600, 4))))
+    table[:, 3] *= rng.random(600) < 0.3
+    found = copula.sample(copula.fit(table, np.zeros((600, 0)), rng), np.zeros((600, 0)), rng)
+    for taxon in range(4):
+        assert stats.ks_2samp(np.floor(found[:, taxon]), table[:, taxon]).pvalue > 0.001
+    wanted, got = (stats.spearmanr(values).statistic for values in (table, np.floor(found)))
+    np.testing.assert_allclose(got, wanted, atol=0.12)
+
+
+def test_condition_features_are_numbers_one_hot_and_missing_flags():
+    values, missing = np.array([[0.5, 2.0], [1.0, 1.0]]), np.array([[False, False], [True, True]])
+    found = copula.condition_features(values, missing, [0, 3])
+    np.testing.assert_array_equal(found, [[0.5, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 1]])
+
+
+def test_conditions_come_from_the_test_samples_evenly():
+    samples = cohort(10)
+    study = Study(
+        names=np.array([f"s{row}" for row in range(10)]),
+        taxa=np.arange(12).astype(str),
+        depth=DEPTH,
+        samples=samples,
+        split=np.array(["train"] * 6 + ["test"] * 4),
+        groups=np.array(["g"] * 10),
+        conditions=pd.DataFrame({"age": samples.values[:, 0]}),
+        categories=[0],
+    )
+    rows = condition_rows(study, 10, 0)
+    assert set(rows) == {6, 7, 8, 9}
+    assert np.ptp(np.bincount(rows)[6:]) <= 1
+    frame = generated_conditions(study, rows)
+    assert list(frame.columns) == ["sample", "conditions_of", "age"]
+    assert frame["sample"].is_unique
+    assert (frame["age"].to_numpy() == samples.values[rows, 0]).all()
+
+
+def test_every_option_of_the_section_is_a_field():
+    assert {field.name for field in dataclasses.fields(models.Options)} == set(SECTION)

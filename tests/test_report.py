@@ -1,0 +1,247 @@
+"""The report: every name escaped, numbers as a reader wants them, losses and verdicts said plainly."""
+
+import copy
+import re
+
+import pandas as pd
+import pytest
+import yaml
+
+from taxoscape.digest import ROOT
+from taxoscape.files import write_json, write_tsv
+from taxoscape.report import community, figures, learned, measured, methods
+from taxoscape.report.paragraphs import PARAGRAPHS
+from taxoscape.report.parts import Section, Table, drawn, format_cell, interval, page
+
+TEMPLATE = ROOT / "workflow" / "report" / "report.html.j2"
+
+
+def render(**changes: object) -> str:
+    content = {
+        "title": "t",
+        "subtitle": "s",
+        "simulated": False,
+        "note": None,
+        "tiles": [("1", "sample")],
+        "verdicts": [],
+        "sections": [],
+        "settings": "seed: 0",
+        "version": "0",
+    }
+    return page(TEMPLATE, **(content | changes))
+
+
+@pytest.mark.parametrize("place", ["title", "subtitle", "settings"])
+def test_no_name_becomes_markup(place):
+    html = render(**{place: "<script>alert(1)</script>"})
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_names_in_tables_and_captions_are_escaped():
+    frame = pd.DataFrame({"sample": ['<img src=x onerror="y">']})
+    section = Section("reads", "Reads", "lead <b>", tables=[Table("caption <i>", frame)])
+    html = render(sections=[section])
+    assert "<img src=x" not in html
+    assert "<b>" not in html.split("lead")[1][:20]
+
+
+def test_a_template_that_lacks_a_value_fails():
+    with pytest.raises(Exception, match="undefined"):
+        page(TEMPLATE, title="only")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567, "1,234,567"),
+        (12.0, "12"),
+        (0.99993, "0.9999"),
+        (float("nan"), ""),
+        (None, ""),
+        (True, "yes"),
+        ("a", "a"),
+    ],
+)
+def test_numbers_read_as_a_person_writes_them(value, text):
+    assert format_cell(value) == text
+
+
+def test_an_interval_stands_beside_its_value():
+    assert interval({"value": 2.84, "low": 2.41, "high": 3.3}) == "2.84 (2.41 to 3.3)"
+    assert interval({"value": None, "low": None, "high": None}) == "not defined"
+    assert interval(0.5) == "0.5"
+    assert interval(None) == ""
+
+
+def test_a_long_table_counts_what_it_hides():
+    table = Table("c", pd.DataFrame({"n": range(30)}), limit=10)
+    assert len(table.shown) == 10
+    assert "and 20 more rows" in render(sections=[Section("a", "A", "", tables=[table])])
+
+
+def test_the_phylum_of_a_lineage_is_its_second_rank():
+    assert measured.phylum("k__Bacteria; p__Firmicutes; c__Clostridia") == "Firmicutes"
+    assert measured.phylum("k__Bacteria; p__") == "Bacteria"
+    assert measured.phylum("Unassigned") == "Unassigned"
+
+
+TRUNCATION = {
+    "asked": "auto",
+    "used": {"1": [230, 150]},
+    "runs": {
+        "1": {
+            "amplicon_length": {"median": 253},
+            "used": {"truncate": [230, 150], "passes": 0.91, "can_overlap": 0.995},
+            "suggested": None,
+        }
+    },
+}
+
+
+def dot() -> bytes:
+    """Any PNG."""
+    return drawn(figures.plt.figure(figsize=(0.1, 0.1)), "").png
+
+
+def test_samples_that_lost_all_reads_are_named(tmp_path):
+    track = pd.DataFrame({"sample": ["good", "lost"]} | dict.fromkeys(figures.STEPS, [100, 50]))
+    track["nonchimeric"] = [80, 0]
+    write_tsv(track, tmp_path / "track.tsv")
+    write_tsv(pd.DataFrame(columns=["sample", "reads", "why"]), tmp_path / "dropped.tsv")
+    write_tsv(pd.DataFrame({"step": ["lineage"], "asvs": [3]}), tmp_path / "filtered.tsv")
+    files = {name: tmp_path / f"{name}.tsv" for name in ("track", "dropped", "filtered")}
+    files["error_plots"] = [str(tmp_path / "quality_plot.png")]
+    for name in ("quality_plot", "depths_plot"):
+        files[name] = tmp_path / f"{name}.png"
+        files[name].write_bytes(dot())
+    write_json({"depth": 10, "chosen": True, "keep": 0.9}, tmp_path / "depth.json")
+    write_json(TRUNCATION, tmp_path / "truncation.json")
+    files |= {name: tmp_path / f"{name}.json" for name in ("depth", "truncation")}
+    section = measured.reads(files, {})
+    assert section.warnings == ["1 samples lost all their reads: lost."]
+    assert len(section.figures) == 3
+    assert len(section.folded) == 1
+    assert "10 reads were drawn of every sample" in section.notes[-1]
+    assert "chosen to keep 90% of the samples" in section.notes[-1]
+
+
+def test_the_truncation_used_stands_beside_the_suggested_one(tmp_path):
+    write_json(TRUNCATION, tmp_path / "truncation.json")
+    row = measured.truncation_table(tmp_path / "truncation.json").iloc[0]
+    assert row["used, nt"] == "230 and 150"
+    assert row["used: passes the filter"] == "91.0%"
+    assert row["suggested, nt"] == ""
+
+
+def test_numbers_of_a_table_become_numbers_and_texts_stay():
+    frame = measured.numbers(pd.DataFrame({"name": ["7a", "8"], "p": ["0.01", ""], "why": ["", ""]}))
+    assert frame["p"].iloc[0] == 0.01
+    assert pd.isna(frame["p"].iloc[1])
+    assert list(frame["name"]) == ["7a", "8"]
+    assert list(frame["why"]) == ["", ""]
+
+
+def test_models_stand_in_one_table_with_their_intervals():
+    entry = {"value": 1.0, "low": 0.5, "high": 1.5}
+    table = learned.models_table({"aam": {"mae": entry, "r2": entry}, "random_forest": {"mae": entry}})
+    assert list(table["model"]) == ["aam", "random forest"]
+    assert table.iloc[0, 1] == "1 (0.5 to 1.5)"
+    assert table.iloc[1, 2] == ""
+
+
+def test_figures_are_the_same_bytes_twice():
+    values = pd.DataFrame({"value": [1.0, 2.0], "low": [0.5, 1.5], "high": [1.5, 2.5]}, index=["aam", "mean"])
+    first, second = (drawn(figures.model_intervals(values, "error"), "c").png for _ in range(2))
+    assert first == second
+
+
+DEFAULTS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+CITATIONS = pd.read_csv(ROOT / "resources" / "citations.tsv", sep="\t", dtype=str, keep_default_na=False)
+CHOICES = {
+    "denoise.pool": ["independent", "pseudo", "within_run", "pooled"],
+    "denoise.truncate": ["auto"],
+    "reads.primers": ["auto"],
+    "taxonomy.method": ["naive_bayes", "dada2"],
+    "taxonomy.training_set": ["silva_138.2", "rdp_19", "gtdb_r220", "greengenes2_2024.09", "a path/to a.fa.gz"],
+    "phylogeny.method": ["denovo", "insertion", "given"],
+    "phylogeny.placer": ["epa-ng", "raxml"],
+    "rarefy.depth": ["auto", 500],
+    "phylogeny.builder": ["fasttree", "iqtree", "veryfasttree"],
+    "functions.method": ["nearest", "parsimony", "picrust2", "table", "none"],
+    "diversity.differential": ["ancombc2", "ancombc", "none"],
+    "layout.method": ["tsne", "circular", "poincare", "stereographic"],
+    "diffusion.model": ["mlp", "copula"],
+    "diffusion.sampler": ["ddim", "dpm"],
+    "metadata.targets": [{"age": "regression"}],
+}
+
+
+def changed(leaf: str, value: object) -> dict:
+    config = copy.deepcopy(DEFAULTS)
+    section, key = leaf.split(".")
+    config[section][key] = value
+    return config
+
+
+@pytest.mark.parametrize(("leaf", "value"), [(leaf, value) for leaf, values in CHOICES.items() for value in values])
+def test_every_setting_has_its_words_and_every_citation_its_reference(leaf, value):
+    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    section, key = leaf.split(".")
+    allowed = schema["properties"][section]["properties"][key].get("enum")
+    assert allowed is None or set(allowed) == set(CHOICES[leaf]), f"{leaf} has other choices than the test"
+    citations = CITATIONS.set_index("key")
+    for write in PARAGRAPHS:
+        text = write(changed(leaf, value), {"dada2": "1.26"})
+        assert "{" not in text
+        for named in re.findall(methods.KEY, text):
+            assert named in citations.index, f"{named} is no row of resources/citations.tsv"
+        assert "@" not in methods.cited(text, citations)
+
+
+def test_the_methods_say_what_ran(tmp_path):
+    place = tmp_path / "denoise"
+    place.mkdir()
+    write_json({"versions": {"dada2": "1.26.0"}, "arguments": {"dada": {"pool": False}}}, place / "versions.json")
+    files = {"versions": [str(place / "versions.json")], "citations": ROOT / "resources" / "citations.tsv"}
+    section = methods.methods(files, DEFAULTS)
+    assert "dada2 1.26.0 (Callahan et al. 2016)" in section.notes[0]
+    assert ["denoise", "dada2", "1.26.0"] in section.tables[0].frame.to_numpy().tolist()
+    assert ["denoise", "dada", '{"pool": false}'] in section.tables[1].frame.to_numpy().tolist()
+    assert section.tables[2].frame["doi"].str.contains("10.1038/nmeth.3869").any()
+    assert not section.tables[2].frame["reference"].str.contains("IQ-TREE").any()
+
+
+def test_an_at_sign_of_a_study_is_no_citation():
+    assert methods.cited("age@birth and @mafft", CITATIONS.set_index("key")) == (
+        "age@birth and (Katoh and Standley 2013)"
+    )
+
+
+PERMANOVA = pd.DataFrame(
+    {
+        "metric": ["bray_curtis", "bray_curtis"],
+        "field": ["age", "diet"],
+        "samples": [30, 30],
+        "subjects": [10, 10],
+        "permuted": ["within subjects", "subjects"],
+        "r2": [0.2, 0.01],
+        "pseudo_f": [5.0, 0.4],
+        "p": [0.001, 0.7],
+        "q": [0.002, 0.7],
+        "dispersion_p": [None, 0.4],
+        "note": ["", ""],
+    }
+)
+
+
+def test_fields_with_and_without_a_difference_are_named():
+    said = community._found(PERMANOVA)
+    assert "Communities differ with age" in said
+    assert "No difference with diet was found" in said
+    assert community._found(PERMANOVA.assign(p=None)) == "No field of the metadata could be tested."
+
+
+def test_taxa_are_shown_by_the_size_of_a_sound_effect():
+    taxa = pd.DataFrame({"taxon": list("abc"), "log2_fold_change": [1.0, -3.0, 9.0], "q": [0.01, 0.001, 0.5]})
+    assert list(community.differential_table(taxa)["taxon"]) == ["b", "a"]

@@ -1,0 +1,314 @@
+"""What reruns: for every leaf of the config exactly its stage and what depends on it; likewise for edited modules."""
+
+import copy
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from taxoscape.digest import ROOT, imported
+
+pytestmark = pytest.mark.slow
+
+DEFAULTS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+# Other values than the ones in use, where doubling a number or negating a flag will not do.
+OTHER = {
+    "references.folder": "resources/others",
+    "reads.shard": 64,
+    "reads.primers": {"forward": "GTGYCAGCMGCCGCGGTAA", "reverse": "GGACTACNVGGGTWTCTAAT"},
+    "reads.primers_left": "ignore",
+    "demo.subjects": 9,
+    "denoise.truncate": [235, 155],
+    "denoise.max_length": 300,
+    "denoise.error_model": "binned",
+    "denoise.pool": "within_run",
+    "denoise.strand": "turn",
+    "denoise.homopolymer_gap_penalty": -1,
+    "denoise.min_fold_parent_over_abundance": 2,
+    "denoise.chimera": "pooled",
+    "filter.min_length": 100,
+    "filter.max_length": 1000,
+    "filter.min_reads": 2,
+    "filter.min_samples": 2,
+    "filter.min_share": 0.0001,
+    "filter.exclude": ["Archaea"],
+    "filter.require": "phylum",
+    "rarefy.depth": 190,
+    "taxonomy.method": "dada2",
+    "taxonomy.min_bootstrap": 60,
+    "metadata.folds": 4,
+    "metadata.test": 0.3,
+    "metadata.validation": 0.2,
+    "metadata.time": {"column": "day", "unit": "weeks"},
+    "metadata.fields": {"age": {"type": "continuous", "unit": "months"}},
+    "metadata.targets": {"age": "classification"},
+    "metadata.group": ["subject", "day"],
+    "metadata.unmatched": "drop",
+    "metadata.sample": "sample_id_2",
+    "phylogeny.aligner": "auto",
+    "phylogeny.builder": "iqtree",
+    "phylogeny.iqtree.model": "HKY+F+G4",
+    "phylogeny.iqtree.support": "sh_alrt",
+    "phylogeny.max_pendant": 0.5,
+    "phylogeny.placer": "raxml",
+    "phylogeny.missing_tips": "drop",
+    "unifrac.metric": "weighted_normalized",
+    "diversity.metrics": ["bray_curtis", "aitchison"],
+    "diversity.fields": ["age"],
+    "diversity.differential": "ancombc",
+    "diversity.rank": "family",
+    "export.table": "rarefied",
+    "layout.method": "circular",
+    "images.values": "abundance",
+    "images.kernel": "integrated",
+    "images.min_bandwidth": 0.8,
+    "images.normalise": "minmax",
+    "images.store": "zarr",
+    "aam.optimizer": "sgd",
+    "aam.scheduler": "cosine",
+    "diffusion.model": "copula",
+    "diffusion.prediction": "x0",
+    "diffusion.schedule": "linear",
+    "diffusion.sampler": "dpm",
+    "report.title": "another title",
+    "report.note": "a note",
+    "functions.normalise": False,
+}
+
+
+def leaves(section: dict, prefix: str = "") -> dict[str, object]:
+    found = {}
+    for key, value in section.items():
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
+
+
+def other(leaf: str, value: object) -> object:
+    """A different valid value for a leaf."""
+    if leaf in OTHER:
+        return OTHER[leaf]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value * 2 + 1
+    if isinstance(value, float):
+        return value * 0.9 if value else 0.1
+    if isinstance(value, list):
+        return [item + 1 for item in value]
+    raise AssertionError(f"tests/test_reruns.py needs another value for {leaf} (now {value!r})")
+
+
+def stage_rules(stage: str) -> set[str]:
+    text = (ROOT / "workflow" / "rules" / f"{stage}.smk").read_text()
+    return set(re.findall(r"^ *(?:rule|checkpoint) (\w+):", text, flags=re.M))
+
+
+def rerun(chain, config: dict, name: str) -> set[str]:
+    """Rules that a dry run would execute with this config."""
+    path = chain.study / f"changed-{name}.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    done = chain.run("--dry-run", "--quiet", "rules", "--nolock", config=path)
+    assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
+    stats = re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, flags=re.M)
+    return set(stats) - {"total", "all"}
+
+
+@pytest.fixture(scope="module")
+def depends(chain) -> dict[str, set[str]]:
+    """Rule -> rules that take its files, directly or not, itself included."""
+    graph = chain.run("--rulegraph", "--forceall").stdout
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
+    after = {name: {name} for name in names.values()}
+    edges = [(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", graph)]
+    for _ in names:
+        for before, later in edges:
+            after[before] |= after[later]
+    return {name: found - {"all"} for name, found in after.items() if name != "all"}
+
+
+@pytest.fixture(scope="module")
+def tiny(chain) -> dict:
+    """The config in use, defaults and demo included."""
+    config = copy.deepcopy(DEFAULTS)
+    for source in (yaml.safe_load((ROOT / "config/demo.yaml").read_text()), yaml.safe_load(chain.config.read_text())):
+        for section, values in source.items():
+            config[section] |= values
+    return config
+
+
+def expected(leaf: str, depends: dict[str, set[str]], seeded: set[str]) -> set[str]:
+    stage = leaf.split(".")[0]
+    if leaf in ("aam.enabled", "diffusion.enabled", "diversity.enabled"):
+        return {"write_report"}
+    if leaf == "reads.primers":  # its rules run only where primers are cut
+        return expected("reads.primers_left", depends, seeded) | {"trim_primers", "gather_primers"}
+    if leaf == "images.store":  # its rule runs only where it is asked for
+        return expected("images.size", depends, seeded) | {"store_images"}
+    start = seeded if leaf == "seed" else (stage_rules(stage) | readers(stage)) & set(depends)
+    # The report prints every setting.
+    return set().union(*(depends[rule] for rule in start)) | {"write_report"}
+
+
+def readers(section: str) -> set[str]:
+    """Rules of any stage whose parameters hold a whole section of the config (or the seed)."""
+    found = set()
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        parts = re.split(r"^ *(?:rule|checkpoint) (\w+):", path.read_text(), flags=re.M)
+        wanted = re.compile(rf'= *config\["{section}"\],')
+        found |= {name for name, text in zip(parts[1::2], parts[2::2], strict=True) if wanted.search(text)}
+    return found
+
+
+def seeded_rules(depends: dict) -> set[str]:
+    return readers("seed") & set(depends)
+
+
+# Leaves that name files or another way in: what the study then computes differs, as the tests below say.
+INSERTION = ("phylogeny.method", "phylogeny.root", "phylogeny.outgroup", "phylogeny.reference.")
+FILES = (
+    "input.",
+    "denoise.priors",
+    "denoise.strand_reference",
+    "functions.",
+    "taxonomy.training_set",
+    "taxonomy.species",
+    "metadata.file",
+    *INSERTION,
+)
+SETTINGS = {f"functions.{name}" for name in ("min_identity", "max_nsti", "normalise", "stratified")}
+
+
+def test_every_leaf_reruns_its_stage_and_what_depends_on_it(chain, depends, tiny):
+    seeded = seeded_rules(depends)
+    found, jobs = {}, []
+    for leaf in leaves(DEFAULTS):
+        if leaf.startswith(FILES) and leaf not in SETTINGS:
+            continue
+        config = copy.deepcopy(tiny)
+        section = config
+        *parts, last = leaf.split(".")
+        for part in parts:
+            section = section[part]
+        section[last] = other(leaf, section[last])
+        jobs.append((leaf, config))
+    with ThreadPoolExecutor(2) as pool:
+        for (leaf, _), rules in zip(jobs, pool.map(lambda job: rerun(chain, job[1], job[0]), jobs), strict=True):
+            found[leaf] = rules
+    wrong = {
+        leaf: {"missing": sorted(wanted - rules), "needless": sorted(rules - wanted)}
+        for leaf, rules in found.items()
+        if rules != (wanted := expected(leaf, depends, seeded))
+    }
+    assert not wrong
+
+
+GIVEN = {
+    "denoise.strand_reference": ("resources/demo/reference.fna", {"merge_tables"}),
+    "denoise.priors": ("resources/demo/truth/asvs.fasta", {"denoise_reads"}),
+    "taxonomy.training_set": ("resources/demo/training_set.fa.gz", {"assign_taxonomy"}),
+    "taxonomy.species": ("resources/demo/training_set.fa.gz", {"assign_taxonomy"}),
+    "functions.reference.sequences": ("resources/demo/reference.fna", None),
+    "functions.reference.ko": ("resources/demo/reference_ko.tsv.gz", None),
+    "functions.reference.copies": ("resources/demo/reference_16S.tsv.gz", None),
+    "functions.reference.tree": ("results/phylogeny/tree.nwk", None),
+    "functions.reference.map": ("resources/demo/kegg_map.tsv", None),
+    "metadata.file": ("resources/demo/metadata.tsv", {"prepare_metadata"}),
+    "input.ko": ("results/functions/ko.tsv.gz", {"profile_functions"}),
+    "input.taxonomy": ("results/taxonomy/taxonomy.tsv", {"import_taxonomy"}),
+    "input.tree": ("results/phylogeny/tree.nwk", {"import_tree"}),
+}
+
+
+@pytest.mark.parametrize("leaf", GIVEN)
+def test_another_file_reruns_the_stage_that_reads_it(chain, depends, tiny, leaf):
+    source, rules = GIVEN[leaf]
+    copied = chain.study / f"other-{Path(source).name}"
+    shutil.copy(chain.study / source, copied)
+    config = copy.deepcopy(tiny)
+    section = config
+    *parts, last = leaf.split(".")
+    for part in parts:
+        section = section[part]
+    section[last] = copied.name
+    stage = {"input.taxonomy": "taxonomy", "input.tree": "phylogeny", "input.ko": "functions"}.get(leaf, parts[0])
+    found = rerun(chain, config, leaf)
+    later = set().union(*(depends[rule] for rule in stage_rules(stage) & set(depends))) - stage_rules(stage)
+    assert later <= found
+    assert found - later <= stage_rules(stage) | readers(stage)
+    assert rules is None or rules <= found
+
+
+def test_a_table_reruns_everything_but_the_reads(chain, depends, tiny):
+    config = copy.deepcopy(tiny)
+    for name in ("table.biom", "asvs.fasta"):
+        shutil.copy(chain.result(f"denoise/{name}"), chain.study / f"given-{name}")
+    shutil.copy(chain.study / "resources/demo/metadata.tsv", chain.study / "given-metadata.tsv")
+    config["input"] |= {"kind": "table", "samples": None, "table": "given-table.biom", "sequences": "given-asvs.fasta"}
+    config["metadata"]["file"] = "given-metadata.tsv"
+    for section, keys in {"taxonomy": ["training_set"], "functions": ["reference"]}.items():
+        assert all(config[section][key] for key in keys)
+    before = stage_rules("demo") | stage_rules("reads") | stage_rules("denoise") | {"check_depth"}
+    assert rerun(chain, config, "table") == set(depends) - before | {"import_table"}
+
+
+def test_a_sheet_that_names_the_same_reads_reruns_only_the_pages_that_call_them_simulated(chain, tiny):
+    shutil.copy(chain.study / "resources/demo/samples.tsv", chain.study / "other-samples.tsv")
+    config = copy.deepcopy(tiny)
+    config["input"]["samples"] = "other-samples.tsv"
+    assert rerun(chain, config, "samples") == {"write_report", "draw_gallery"}
+
+
+def test_no_functional_method_reruns_the_profiles(chain, depends, tiny):
+    config = copy.deepcopy(tiny)
+    config["functions"]["method"] = "none"
+    without = {"summarise_functions", "draw_functions"}
+    assert rerun(chain, config, "none") == depends["profile_functions"] - without
+
+
+def test_every_leaf_has_its_test():
+    named = set(GIVEN) | {
+        "functions.method",
+        "functions.placement",
+        "input.kind",
+        "input.samples",
+        "input.table",
+        "input.sequences",
+    }
+    found = {leaf for leaf in leaves(DEFAULTS) if leaf.startswith(FILES) and not leaf.startswith(INSERTION)}
+    assert found - SETTINGS == named
+
+
+def test_an_outgroup_reruns_the_tree_and_what_depends_on_it(chain, depends, tiny):
+    config = copy.deepcopy(tiny)
+    config["phylogeny"] |= {"root": "outgroup", "outgroup": ["k__Archaea"]}
+    changed = stage_rules("phylogeny") & set(depends)
+    assert rerun(chain, config, "outgroup") == set().union(*(depends[rule] for rule in changed))
+
+
+@pytest.mark.skipif(shutil.which("raxmlHPC") is None, reason="RAxML is not installed")
+def test_an_insertion_makes_the_tree_anew_by_its_own_rules(chain, depends, tiny):
+    config = copy.deepcopy(tiny)
+    shutil.copy(chain.result("phylogeny/aligned.fasta"), chain.study / "reference.fasta")
+    shutil.copy(chain.result("phylogeny/unrooted.nwk"), chain.study / "reference.nwk")
+    reference = {"alignment": "reference.fasta", "tree": "reference.nwk", "model": None}
+    config["phylogeny"] |= {"method": "insertion", "placer": "raxml", "reference": reference}
+    new = {"align_to_reference", "place_asvs", "graft_asvs"}
+    assert rerun(chain, config, "insertion") == depends["root_tree"] | new
+
+
+@pytest.mark.parametrize("module", ["taxoscape/unifrac.py", "taxoscape/raster.py", "taxoscape/files.py"])
+def test_editing_a_module_reruns_the_rules_that_import_it(chain, depends, module):
+    scripts = {path.stem: path for path in (chain.repository / "workflow/scripts").glob("*.py")}
+    edited = chain.repository / module
+    users = {name for name, path in scripts.items() if edited in imported(path, chain.repository)} & set(depends)
+    assert users
+    before = edited.read_text()
+    try:
+        edited.write_text(before + "\n# edited\n")
+        config = yaml.safe_load(chain.config.read_text())
+        assert rerun(chain, config, "edited") == set().union(*(depends[name] for name in users))
+    finally:
+        edited.write_text(before)

@@ -1,0 +1,96 @@
+if TARGETS:
+
+    rule pretrain_encoder:
+        input:
+            table="results/filter/table.biom",
+            sequences="results/filter/asvs.fasta",
+            tree="results/phylogeny/tree.nwk",
+            rarefied="results/rarefy/table.biom",
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+            splits="results/metadata/splits.tsv",
+        output:
+            model="results/aam/pretrain/fold{fold}/model.pt",
+            quality="results/aam/pretrain/fold{fold}/quality.json",
+            history="results/aam/pretrain/fold{fold}/metrics.jsonl",
+        log:
+            "logs/aam/pretrain_encoder/fold{fold}.log",
+        benchmark:
+            "benchmarks/aam/pretrain_encoder/fold{fold}.tsv"
+        conda:
+            "../envs/aam.yaml"
+        threads: config["aam"]["threads"]
+        resources:
+            mem_mb=memory(4000),
+            gpu=0,
+        params:
+            config=config["aam"],
+            seed=config["seed"],
+            code=code("pretrain_encoder.py"),
+        message:
+            "Pretraining on the training samples of fold {wildcards.fold}"
+        script:
+            "../scripts/pretrain_encoder.py"
+
+    rule train_predictor:
+        input:
+            encoder="results/aam/pretrain/fold{fold}/model.pt",
+            table="results/filter/table.biom",
+            sequences="results/filter/asvs.fasta",
+            tree="results/phylogeny/tree.nwk",
+            rarefied="results/rarefy/table.biom",
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+            splits="results/metadata/splits.tsv",
+        output:
+            model="results/aam/{target}/fold{fold}/model.pt",
+            predictions="results/aam/{target}/fold{fold}/predictions.tsv",
+            history="results/aam/{target}/fold{fold}/metrics.jsonl",
+        log:
+            "logs/aam/train_predictor/{target}/fold{fold}.log",
+        benchmark:
+            "benchmarks/aam/train_predictor/{target}/fold{fold}.tsv"
+        conda:
+            "../envs/aam.yaml"
+        threads: config["aam"]["threads"]
+        resources:
+            mem_mb=memory(4000),
+            gpu=0,
+        params:
+            config=config["aam"],
+            seed=config["seed"],
+            code=code("train_predictor.py"),
+        message:
+            "Learning {wildcards.target} on the training samples of fold {wildcards.fold}"
+        script:
+            "../scripts/train_predictor.py"
+
+    rule evaluate_predictions:
+        input:
+            predictions=expand("results/aam/{{target}}/fold{fold}/predictions.tsv", fold=FOLDS),
+            rarefied="results/rarefy/table.biom",
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+            splits="results/metadata/splits.tsv",
+        output:
+            predictions="results/aam/{target}/predictions.tsv",
+            baselines="results/aam/{target}/baselines.tsv",
+            metrics="results/aam/{target}/metrics.json",
+            figure="results/aam/{target}/predictions.png",
+        log:
+            "logs/aam/evaluate_predictions/{target}.log",
+        benchmark:
+            "benchmarks/aam/evaluate_predictions/{target}.tsv"
+        conda:
+            "../envs/aam.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(2000),
+        params:
+            config=config["aam"],
+            seed=config["seed"],
+            code=code("evaluate_predictions.py"),
+        message:
+            "Holding the predictions of {wildcards.target} against the baselines"
+        script:
+            "../scripts/evaluate_predictions.py"

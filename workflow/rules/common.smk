@@ -1,0 +1,119 @@
+# What the stages share: checks before any job, the sheet of samples, code digests, resources.
+import re
+import sys
+
+import yaml
+
+from taxoscape import checks, demo, references
+from taxoscape.digest import code
+from taxoscape.errors import InputError, one_line
+
+
+def memory(mb):
+    """Memory of a job in MB, doubled with every retry."""
+    return lambda wildcards, attempt: mb * 2 ** (attempt - 1)
+
+
+def reference(value):
+    """Path of a reference that the config gives by its registered name or by a path; null stays null."""
+    return references.resolve(value, config["references"]["folder"])
+
+
+def checked(*values):
+    """Locks of those values that are registered names: a rule that takes them reads no unchecked reference."""
+    return [
+        f"results/references/{references.known()[value].file}.json" for value in values if value in references.known()
+    ]
+
+
+with open(f"{workflow.basedir}/config/config.yaml") as handle:
+    config = checks.ordered(config, yaml.safe_load(handle))
+KIND = config["input"]["kind"]
+DEMO = config["input"]["samples"] == demo.SAMPLES
+
+# Jobs parse the workflow again; what the main process has accepted needs no second look.
+if workflow.is_main_process:
+    try:
+        checks.check_config(config, f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
+        # Where Snakemake brings the programs (--sdm), they are not on this path.
+        if not workflow.deployment_settings.deployment_method:
+            checks.check_programs(config)
+        if not DEMO:
+            checks.check_study(config)
+    except InputError as error:
+        print(one_line(error), file=sys.stderr)
+        sys.exit(2)
+
+if KIND == "reads":
+    SHEET = demo.sheet(config["demo"]) if DEMO else checks.read_sheet(config["input"]["samples"])
+    PAIRED = bool((SHEET["fq2"] != "").all())
+    DIRECTIONS = ["forward", "reverse"] if PAIRED else ["forward"]
+    # Shards of a run: as many samples as one job takes, in the order of the sheet. A model is one of errors: the
+    # run's, or one of all runs where all are pooled. A batch is what is denoised in one job: a shard, or all the
+    # samples of a model where they are pooled.
+    place = SHEET.groupby("run").cumcount()
+    POOL = config["denoise"]["pool"]
+    SHEET["shard"] = (place // config["reads"]["shard"]).astype(str)
+    SHEET["model"] = "all_runs" if POOL == "pooled" and SHEET["run"].nunique() > 1 else SHEET["run"]
+    SHEET["batch"] = SHEET["shard"] if POOL in ("independent", "pseudo") else "0"
+
+
+def parts(by, of="run"):
+    """Run (or model) and shard (or batch) of every job, in the order of the sheet."""
+    return list(SHEET[[of, by]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def of_part(column, by):
+    """Input function: a column of the sample sheet for the samples of a shard, without empty cells."""
+
+    def of(wildcards):
+        cells = SHEET.loc[(SHEET["run"] == wildcards.run) & (SHEET[by] == wildcards[by]), column]
+        return cells[cells != ""].tolist()
+
+    return of
+
+
+def trimmed(wildcards):
+    """Folder of the trimmed reads of a shard; none where no primers are cut."""
+    return [f"results/reads/trimmed/{wildcards.run}/{wildcards.shard}"] if config["reads"]["primers"] else []
+
+
+def every_part(pattern, by, of="run"):
+    """Files of all shards or batches of all runs or models, in the order of the sheet."""
+    return [pattern.format(**{of: run, by: part}) for run, part in parts(by, of)]
+
+
+def shards_of_run(pattern):
+    """Input function: files of all shards of a run, in the order of the sheet."""
+    return lambda wildcards: [
+        pattern.format(run=run, shard=shard) for run, shard in parts("shard") if run == wildcards.run
+    ]
+
+
+def shards_of(pattern):
+    """Input function: files of all shards of a model, or of its batch where the rule has batches."""
+
+    def files(wildcards):
+        chosen = SHEET["model"] == wildcards.model
+        if "batch" in wildcards.keys():
+            chosen &= SHEET["batch"] == wildcards.batch
+        pairs = SHEET.loc[chosen, ["run", "shard"]].drop_duplicates()
+        return [pattern.format(run=run, shard=shard) for run, shard in pairs.itertuples(index=False, name=None)]
+
+    return files
+
+
+TARGETS = list(config["metadata"]["targets"]) if config["aam"]["enabled"] else []
+GENERATES = config["diffusion"]["enabled"]
+FOLDS = range(config["metadata"]["folds"])
+
+
+wildcard_constraints:
+    run=r"[^/]+",
+    model=r"[^/]+",
+    direction="forward|reverse",
+    shard=r"\d+",
+    batch=r"\d+",
+    fold=r"\d+",
+    target=r"[^/]+",
+    metric=r"[a-z_]+?",

@@ -1,0 +1,57 @@
+rule train_diffusion:
+    input:
+        composition="results/images/composition.npz",
+        design="results/metadata/design.tsv",
+        encoding="results/metadata/encoding.json",
+        splits="results/metadata/splits.tsv",
+    output:
+        model="results/diffusion/model.pt",
+        history="results/diffusion/training.tsv",
+        quality="results/diffusion/quality.json",
+    log:
+        "logs/diffusion/train_diffusion.log",
+    benchmark:
+        "benchmarks/diffusion/train_diffusion.tsv"
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["diffusion"]["threads"]
+    resources:
+        mem_mb=memory(4000),
+        gpu=0,
+    params:
+        config=config["diffusion"],
+        seed=config["seed"],
+        code=code("train_diffusion.py"),
+    message:
+        "Learning to generate communities"
+    script:
+        "../scripts/train_diffusion.py"
+
+
+rule generate_communities:
+    input:
+        model="results/diffusion/model.pt",
+        composition="results/images/composition.npz",
+        design="results/metadata/design.tsv",
+        encoding="results/metadata/encoding.json",
+        splits="results/metadata/splits.tsv",
+    output:
+        table="results/diffusion/generated.biom",
+        conditions="results/diffusion/generated.tsv",
+    log:
+        "logs/diffusion/generate_communities.log",
+    benchmark:
+        "benchmarks/diffusion/generate_communities.tsv"
+    conda:
+        "../envs/diffusion.yaml"
+    threads: config["diffusion"]["threads"]
+    resources:
+        mem_mb=memory(4000),
+    params:
+        config=config["diffusion"],
+        seed=config["seed"],
+        code=code("generate_communities.py"),
+    message:
+        "Generating {params.config[samples]} communities"
+    script:
+        "../scripts/generate_communities.py"

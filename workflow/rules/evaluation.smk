@@ -1,0 +1,30 @@
+rule evaluate_generation:
+    input:
+        table="results/diffusion/generated.biom",
+        conditions="results/diffusion/generated.tsv",
+        quality="results/diffusion/quality.json",
+        composition="results/images/composition.npz",
+        design="results/metadata/design.tsv",
+        encoding="results/metadata/encoding.json",
+        splits="results/metadata/splits.tsv",
+    output:
+        metrics="results/evaluation/generation.json",
+        figure="results/evaluation/generation.png",
+        taxa="results/evaluation/generation_taxa.png",
+    log:
+        "logs/evaluation/evaluate_generation.log",
+    benchmark:
+        "benchmarks/evaluation/evaluate_generation.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(4000),
+    params:
+        config=config["evaluation"],
+        seed=config["seed"],
+        code=code("evaluate_generation.py"),
+    message:
+        "Comparing generated with held-out communities"
+    script:
+        "../scripts/evaluate_generation.py"

@@ -1,0 +1,115 @@
+rule build_images:
+    input:
+        table="results/rarefy/table.biom",
+        splits="results/metadata/splits.tsv",
+        positions="results/layout/positions.tsv",
+        layout="results/layout/quality.json",
+        channels="results/functions/channels.tsv",
+    output:
+        basis="results/images/basis.npz",
+        composition="results/images/composition.npz",
+        quality="results/images/quality.json",
+    log:
+        "logs/images/build_images.log",
+    benchmark:
+        "benchmarks/images/build_images.tsv"
+    conda:
+        "../envs/images.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(3000),
+    params:
+        config=config["images"],
+        code=code("build_images.py"),
+    message:
+        "Building images of {params.config[size]} x {params.config[size]} pixels and testing their inverse"
+    script:
+        "../scripts/build_images.py"
+
+
+rule draw_previews:
+    input:
+        basis="results/images/basis.npz",
+        composition="results/images/composition.npz",
+        taxonomy="results/taxonomy/taxonomy.tsv",
+        design="results/metadata/design.tsv",
+        encoding="results/metadata/encoding.json",
+        splits="results/metadata/splits.tsv",
+    output:
+        taxa="results/images/previews/taxa.png",
+        channels="results/images/previews/channels.png",
+        samples="results/images/previews/samples.png",
+        difference="results/images/previews/difference.png",
+    log:
+        "logs/images/draw_previews.log",
+    benchmark:
+        "benchmarks/images/draw_previews.tsv"
+    conda:
+        "../envs/images.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+    params:
+        config=config["images"],
+        code=code("draw_previews.py"),
+    message:
+        "Drawing the map of taxa and {params.config[previews]} samples on it"
+    script:
+        "../scripts/draw_previews.py"
+
+
+rule draw_gallery:
+    input:
+        basis="results/images/basis.npz",
+        composition="results/images/composition.npz",
+        taxonomy="results/taxonomy/taxonomy.tsv",
+        functions="results/functions/quality.json",
+        design="results/metadata/design.tsv",
+        encoding="results/metadata/encoding.json",
+        splits="results/metadata/splits.tsv",
+        templates=expand(f"{workflow.basedir}/workflow/report/gallery.{{suffix}}", suffix=["html.j2", "css", "js"]),
+    output:
+        html="results/images/gallery.html",
+    log:
+        "logs/images/draw_gallery.log",
+    benchmark:
+        "benchmarks/images/draw_gallery.tsv"
+    conda:
+        "../envs/images.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+    params:
+        config=config["images"],
+        seed=config["seed"],
+        simulated=DEMO,
+        code=code("draw_gallery.py"),
+    message:
+        "Writing the gallery of at most {params.config[gallery]} samples"
+    script:
+        "../scripts/draw_gallery.py"
+
+
+# Written only where images.store asks for it. The array itself is no declared output, so that a killed job can go on.
+rule store_images:
+    input:
+        basis="results/images/basis.npz",
+        composition="results/images/composition.npz",
+    output:
+        complete="results/images/images.zarr/complete.json",
+    log:
+        "logs/images/store_images.log",
+    benchmark:
+        "benchmarks/images/store_images.tsv"
+    conda:
+        "../envs/images.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(3000),
+    params:
+        config=config["images"],
+        code=code("store_images.py"),
+    message:
+        "Storing the images of all samples ({params.config[store]})"
+    script:
+        "../scripts/store_images.py"

@@ -1,0 +1,24 @@
+"""Draw gallery: basis, composition and metadata -> one interactive page of landscapes that needs no network."""
+
+import json
+from pathlib import Path
+
+from taxoscape import images, metadata, tables
+from taxoscape.errors import logged
+from taxoscape.files import write_text
+from taxoscape.previews import gallery
+
+with logged(snakemake.log[0]):
+    given, params = snakemake.input, snakemake.params
+    basis, stored = images.load_basis(given.basis), images.load_composition(given.composition)
+    design = metadata.read_design(given.design).loc[stored["samples"]]
+    encoding = json.loads(Path(given.encoding).read_text())
+    train = (tables.read_tsv(given.splits, "splits")["split"] == "train").to_numpy()
+    lineages = list(tables.read_taxonomy(given.taxonomy).reindex(basis.taxa).fillna("Unassigned"))
+    content, arrays = gallery.gather(basis, stored, lineages, design, encoding, train, params.config["gallery"])
+    groups, differences = gallery.compare(stored["counts"][train], basis, design[train], encoding, params.seed)
+    note = gallery.functions_note(given.functions)
+    folder = Path(given.templates[0]).parent
+    words = {"simulated": params.simulated, "functions": note, "studied": len(stored["samples"])}
+    html = gallery.page(folder, content | groups, arrays | differences, **words)
+    write_text(html, snakemake.output.html)

@@ -1,0 +1,25 @@
+"""Draw previews: basis, composition and metadata -> the map of taxa, its channels, samples, and a difference."""
+
+import json
+from pathlib import Path
+
+from taxoscape import images, metadata, tables
+from taxoscape.errors import logged
+from taxoscape.previews import contrast, draw
+
+with logged(snakemake.log[0]):
+    given, output = snakemake.input, snakemake.output
+    basis, stored = images.load_basis(given.basis), images.load_composition(given.composition)
+    design = metadata.read_design(given.design).loc[stored["samples"]]
+    encoding = json.loads(Path(given.encoding).read_text())
+    train = (tables.read_tsv(given.splits, "splits")["split"] == "train").to_numpy()
+    lineages = list(tables.read_taxonomy(given.taxonomy).reindex(basis.taxa).fillna("Unassigned"))
+    shares = images.shares(stored["counts"])
+    values = images.raw_values(stored["counts"], "clr", basis.pseudocount)[train]
+    draw.save(draw.draw_taxa(basis, lineages, shares[train].mean(axis=0), train.sum()), output.taxa)
+    draw.save(draw.draw_channels(basis, shares[train].mean(axis=0), train.sum()), output.channels)
+    places, labels = contrast.shown_samples(design, encoding, snakemake.params.config["previews"])
+    samples = draw.draw_samples(basis, shares[places], list(design.index[places]), labels, lineages)
+    draw.save(samples, output.samples)
+    groups = contrast.largest_contrast(values, design[train], encoding)
+    draw.save(draw.draw_difference(basis, values, groups, lineages), output.difference)

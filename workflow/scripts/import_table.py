@@ -1,0 +1,15 @@
+"""Take over the table of a study -> table, sequences and reads per sample, as denoising would leave them."""
+
+from taxoscape import tables
+from taxoscape.denoise import given
+from taxoscape.errors import logged
+from taxoscape.files import write_tsv
+
+with logged(snakemake.log[0]):
+    table = tables.read_table(snakemake.input.table)
+    tables.check_counts(table, snakemake.input.table)
+    sequences = given.read_sequences(snakemake.input.sequences)
+    counts, features, samples, known = given.adopt(table, sequences)
+    tables.write_table(counts, features, samples, snakemake.output.table)
+    tables.write_fasta(known, snakemake.output.sequences)
+    write_tsv(given.track(table, counts, samples), snakemake.output.track)

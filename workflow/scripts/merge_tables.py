@@ -1,0 +1,22 @@
+"""Merge all shards of all runs -> table and ASVs of one strand without chimeras, reads at each step, versions."""
+
+from taxoscape import tables
+from taxoscape.denoise import dada, merge, strand
+from taxoscape.errors import logged
+from taxoscape.files import read_json, write_json, write_tsv
+from taxoscape.reads import truncation
+
+with logged(snakemake.log[0]):
+    params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+    reads = merge.read_steps(inputs.counts, inputs.steps), merge.read_merged(params.models, inputs.merged)
+    known = strand.known_words(strand.read_reference(inputs.reference).values())
+    found = merge.merge(params.samples, *reads, known, params.config, snakemake.threads, params.seed)
+    counts, sequences, track, strands = found
+    asvs = {tables.sequence_id(sequence): sequence for sequence in sequences}
+    kept = counts.any(axis=1)
+    tables.write_table(counts[kept], asvs, track["sample"][kept], output.table)
+    tables.write_fasta(asvs, output.sequences)
+    write_tsv(track, output.track)
+    config = truncation.reported(params.config, read_json(inputs.truncation))
+    write_tsv(strands, output.strands)
+    write_json(dada.provenance(config, params.paired, params.seed), output.versions)

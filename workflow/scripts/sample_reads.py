@@ -1,0 +1,8 @@
+"""Gather some reads of every sample of a run, as many of each -> bases and scores."""
+
+from taxoscape.errors import logged
+from taxoscape.files import write_npz
+from taxoscape.reads import sampling
+
+with logged(snakemake.log[0]):
+    write_npz(snakemake.output.sampled, **sampling.gathered(snakemake.input.shards, sampling.MOST_OF_RUN))

@@ -1,0 +1,19 @@
+"""Learn to generate: retained counts and metadata of the training samples -> a model, its losses, its quality."""
+
+import torch
+
+from taxoscape.diffusion import models
+from taxoscape.diffusion.study import read_study
+from taxoscape.errors import logged
+from taxoscape.files import write_json, write_tsv
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options = models.Options(**params.config)
+    torch.set_num_threads(options.threads)
+    study = read_study(given.composition, given.design, given.encoding, given.splits)
+    train, validation = (study.samples.take(study.rows(split)) for split in ("train", "validation"))
+    model, history = models.fit(train, validation, study.categories, options, params.seed)
+    write_tsv(history, wanted.history)
+    write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
+    models.save(model, wanted.model)
