@@ -83,3 +83,11 @@ def chain(tmp_path_factory) -> Chain:
     done = found.run()
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Workers take a file at a time; one of them, first, all tests of the chain, which take longest."""
+    items.sort(key=lambda item: "chain" not in item.fixturenames)
+    for item in items:
+        group = "chain" if "chain" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -394,13 +394,16 @@ def test_few_distinct_qualities_call_for_the_binned_model(study, tmp_path):
 
 
 def test_versions_and_every_argument_are_recorded():
-    found = dada.provenance(CONFIG, True, 3)
+    found = dada.provenance(CONFIG, True, 3, {"run1 forward": "loessErrfun"})
     assert found["versions"]["dada2"].startswith("1.")
     assert found["arguments"]["filterAndTrim"] == {
         "truncLen": [240, 160], "trimLeft": [0, 0], "trimRight": [0, 0], "minLen": 20, "maxN": 0, "maxEE": [2, 2],
-        "truncQ": 2, "rm.phix": True,
+        "truncQ": 2, "rm.phix": True, "qualityType": "FastqQuality",
     }  # fmt: skip
-    assert found["arguments"]["learnErrors"] == {"nbases": 100_000_000, "BAND_SIZE": 16}
+    assert found["arguments"]["learnErrors"] == {
+        "nbases": 100_000_000, "BAND_SIZE": 16, "qualityType": "FastqQuality",
+        "errorEstimationFunction": {"run1 forward": "loessErrfun"},
+    }  # fmt: skip
     assert found["arguments"]["dada"] == {"pool": False, "BAND_SIZE": 16}
     assert found["arguments"]["removeBimeraDenovo"] == {"method": "consensus", "minFoldParentOverAbundance": 1.5}
     single = options.arguments(CONFIG | {"max_length": 300, "homopolymer_gap_penalty": -1}, paired=False)

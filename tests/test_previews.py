@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from test_raster import make_basis
 
+from taxoscape.figures import save
 from taxoscape.previews import contrast, draw, paint
 
 LINEAGES = ["k__B; p__Firmicutes; c__Clostridia; o__C; f__Lachno; g__Blautia", "k__B; p__Bacteroidota; c__; o__"]
@@ -16,7 +18,7 @@ def design_of(**columns):
 
 
 def texts(figure):
-    return " ".join(text.get_text() for ax in [figure, *figure.axes] for text in ax.findobj(match=draw.plt.Text))
+    return " ".join(text.get_text() for ax in [figure, *figure.axes] for text in ax.findobj(match=Text))
 
 
 # --- which groups ---
@@ -132,7 +134,7 @@ def test_pictures_say_what_they_show_and_are_the_same_each_time(tmp_path):
         drawn = figures(encoding=encoding)
         said = {name: texts(figure) for name, figure in drawn.items()}
         for name, figure in drawn.items():
-            draw.save(figure, tmp_path / folder / f"{name}.png")
+            save(figure, tmp_path / folder / f"{name}.png")
     assert "40 taxa" in said["taxa"]
     assert "Firmicutes" in said["taxa"]
     assert "c15" in said["channels"]
@@ -148,5 +150,3 @@ def test_pictures_say_what_they_show_and_are_the_same_each_time(tmp_path):
 def test_small_studies_are_drawn_and_no_groups_are_said_to_be_none(taxa, samples):
     drawn = figures(taxa, samples)
     assert "No target or field" in texts(drawn["difference"])
-    for figure in drawn.values():
-        draw.plt.close(figure)

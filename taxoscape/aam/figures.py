@@ -2,32 +2,29 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from taxoscape.files import atomic
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from taxoscape.figures import save
 
 
 def draw_predictions(
     predictions: pd.DataFrame, categories: list[str] | None, title: str, unit: str, path: Path
 ) -> None:
     """Draw predictions.tsv: a scatter with the 1:1 line and intervals, or counts of truth against prediction."""
-    figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
     if categories:
         _confusion(axes, predictions, categories)
     else:
         _scatter(axes, predictions, f" ({unit})" if unit else "")
     axes.set_title(title)
-    with atomic(path) as partial:
-        figure.savefig(partial, dpi=150, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, path, dpi=150)
 
 
-def _scatter(axes: plt.Axes, predictions: pd.DataFrame, unit: str) -> None:
+def _scatter(axes: Axes, predictions: pd.DataFrame, unit: str) -> None:
     truth, guess = predictions["truth"], predictions["prediction"]
     spans = [(guess - predictions["low"]).fillna(0), (predictions["high"] - guess).fillna(0)]
     axes.errorbar(truth, guess, yerr=spans, fmt="none", ecolor="0.88", linewidth=0.8, zorder=0)
@@ -37,7 +34,7 @@ def _scatter(axes: plt.Axes, predictions: pd.DataFrame, unit: str) -> None:
     axes.set(xlabel=f"observed{unit}", ylabel=f"predicted, out of fold{unit}")
 
 
-def _confusion(axes: plt.Axes, predictions: pd.DataFrame, categories: list[str]) -> None:
+def _confusion(axes: Axes, predictions: pd.DataFrame, categories: list[str]) -> None:
     counts = pd.crosstab(predictions["truth"], predictions["prediction"]).reindex(
         index=categories, columns=categories, fill_value=0
     )

@@ -21,7 +21,6 @@ from taxoscape.errors import InputError
 from taxoscape.r_session import RRuntimeError, callbacks, robjects
 
 BINNED = 8  # at most so many distinct qualities: the sequencer rounds them into bins
-ENCODING = "FastqQuality"  # Phred+33; DADA2's own guess takes a file without low qualities for Phred+64
 AMBIGUOUS = "made up only of A/C/G/T"  # what dada says where a read holds another letter
 
 
@@ -54,7 +53,7 @@ def filter_sample(sample: str, reads: list[str], filtered: list[Path], config: d
     asked = {name: robjects.FloatVector(value) if isinstance(value, list) else value for name, value in asked.items()}
     paths = [str(path) for pair in zip(reads, filtered, strict=True) for path in pair]
     with called(f"filtering sample {sample} ({', '.join(reads)})"):
-        counts = r()["filterAndTrim"](*paths, OMP=False, qualityType=ENCODING, **asked)
+        counts = r()["filterAndTrim"](*paths, OMP=False, **asked)
     return int(counts[0]), int(counts[1])
 
 
@@ -77,7 +76,7 @@ def learn_errors(
     asked = robjects.ListVector(options.arguments(config)["learnErrors"])
     with called(f"learning the errors of run {run}"):
         r()["set.seed"](seed)
-        learned = r()["learn"](robjects.StrVector(files), robjects.IntVector(bins), asked, threads, ENCODING)
+        learned = r()["learn"](robjects.StrVector(files), robjects.IntVector(bins), asked, threads)
     return np.array(learned[0]), np.array(learned[1])
 
 
@@ -134,7 +133,7 @@ def infer(files: list[str], given: Given, config: dict, threads: int, seed: int)
         robjects.StrVector(given.shared),
         robjects.ListVector(asked),
         threads,
-        ENCODING,
+        options.ENCODING,
     )
 
 
@@ -198,9 +197,14 @@ def example_file(name: str) -> str:
     return path
 
 
-def provenance(config: dict, paired: bool, seed: int) -> dict:
-    """Versions of R and of the packages that decide the result, and the arguments that DADA2 was called with."""
+def provenance(config: dict, paired: bool, seed: int, error_functions: dict[str, str]) -> dict:
+    """Versions of R and of the packages that decide the result, and the arguments that DADA2 was called with.
+
+    `error_functions` says by run and direction what the error model was fitted with.
+    """
     version = r()("function(name) as.character(packageVersion(name))")
     packages = {name: version(name)[0] for name in ("dada2", "ShortRead", "Biostrings")}
     versions = {"R": r()("as.character(getRversion())")[0], **packages, "rpy2": python_version("rpy2")}
-    return {"versions": versions, "seed": seed, "arguments": options.arguments(config, paired)}
+    arguments = options.arguments(config, paired)
+    arguments["learnErrors"]["errorEstimationFunction"] = error_functions
+    return {"versions": versions, "seed": seed, "arguments": arguments}

@@ -1,15 +1,13 @@
 """Figure of an error model: for every substitution the observed rates, the fitted line and what qualities promise."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from taxoscape.denoise import shards
-from taxoscape.files import atomic
+from taxoscape.figures import save
 
 LIMITS = 1e-5, 2  # one base in 100,000, beyond the best quality's promise, to all of them
 OBSERVED, FITTED, PROMISED = "#7f8c8d", "#2c6fa6", "#c0392b"
@@ -36,7 +34,7 @@ def draw_errors(model: pd.DataFrame, title: str, path: str | Path) -> None:
     for axis in axes[:, 0]:
         axis.set_ylabel("share of bases", fontsize=8)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def panels(model: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -57,11 +55,3 @@ def panels(model: pd.DataFrame) -> dict[str, pd.DataFrame]:
     )
     columns = ["quality", "observed", "fitted", "promised"]
     return {name: frame.loc[frame["transition"] == name, columns] for name in shards.TRANSITIONS}
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())

@@ -6,6 +6,7 @@ from taxoscape import tables
 from taxoscape.errors import InputError, examples
 
 POOL = {"independent": False, "pseudo": "pseudo", "within_run": True, "pooled": True}
+ENCODING = "FastqQuality"  # Phred+33; DADA2's own guess takes a file without low qualities for Phred+64
 # DADA2's own minFoldParentOverAbundance: isBimeraDenovoTable's for consensus, isBimeraDenovo's for the others.
 MIN_FOLD = {"consensus": 1.5, "pooled": 2, "per-sample": 2}
 LETTERS = frozenset("ACGT")
@@ -41,8 +42,10 @@ def arguments(config: dict, paired: bool = True) -> dict[str, dict]:
             "maxEE": _of_mates(config["max_ee"], paired),
             "truncQ": config["trunc_q"],
             "rm.phix": config["remove_phix"],
+            "qualityType": ENCODING,
         },
-        "learnErrors": {"nbases": config["error_bases"], **alignment},
+        "learnErrors": {"nbases": config["error_bases"], "qualityType": ENCODING, **alignment},
+        "derepFastq": {"qualityType": ENCODING},
         "dada": {"pool": POOL[config["pool"]], **alignment},
         **({"mergePairs": merge} if paired else {}),
         "removeBimeraDenovo": {

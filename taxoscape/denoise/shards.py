@@ -80,6 +80,14 @@ def bins_in(model: pd.DataFrame) -> list[int]:
     return sorted(set(model.loc[model["bin"].astype(int) == 1, "quality"].astype(int)))
 
 
+def error_function(model: pd.DataFrame) -> str:
+    """What a model was fitted with, in DADA2's words where it is DADA2's own."""
+    if model.empty:
+        return "none: no read passed the filter"
+    bins = bins_in(model)
+    return f"straight lines between the qualities {', '.join(map(str, bins))}" if bins else "loessErrfun"
+
+
 def given_to_dada(
     models: list[pd.DataFrame], expected: list[list[str]], priors: pd.DataFrame | None = None
 ) -> list[dada.Given]:

@@ -24,10 +24,10 @@ binned_errors <- function(bins) function(transitions) {
 
 error_function <- function(bins) if (length(bins)) binned_errors(bins) else loessErrfun
 
-learn <- function(files, bins, options, threads, encoding) {
+learn <- function(files, bins, options, threads) {
   fit <- error_function(bins)
-  learned <- do.call("learnErrors", c(list(files, errorEstimationFunction = quote(fit), multithread = threads,
-                                           qualityType = encoding), options))
+  learned <- do.call("learnErrors", c(list(files, errorEstimationFunction = quote(fit), multithread = threads),
+                                      options))
   learned[c("err_out", "trans")]
 }
 

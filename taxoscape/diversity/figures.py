@@ -1,20 +1,16 @@
 """Figures of diversity, in colours that colour-blind readers tell apart (Okabe and Ito 2008; viridis)."""
 
-import io
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from taxoscape.diversity.beta import METRICS
 from taxoscape.diversity.compare import Comparison, one_per_field
-from taxoscape.files import atomic
+from taxoscape.figures import save
+from taxoscape.palette import PALETTE
 
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A800", "#000000"]
 GREY = "#8c8c8c"
 PALE = "#c9c9c9"
 MEASURES = {"richness": "Observed taxa", "shannon": "Shannon (nats)", "faith_pd": "Faith's PD"}
@@ -51,7 +47,7 @@ def draw_curves(
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 5), fontsize=9, frameon=False)
     by = f", median of each {comparison.field}" if comparison else ""
     figure.suptitle(f"Rarefaction: what {len(ends):,} samples would show at lower depths{by}", fontsize=11)
-    save(figure, path)
+    save(figure, path, dpi=130)
 
 
 def draw_alpha(alpha: pd.DataFrame, tests: pd.DataFrame, design: pd.DataFrame, comparisons: list[Comparison], path):
@@ -74,7 +70,7 @@ def draw_alpha(alpha: pd.DataFrame, tests: pd.DataFrame, design: pd.DataFrame, c
                 (_boxes if comparison.categorical else _scatter)(axis, values, comparison)
                 _title(axis, tests[(tests["measure"] == measure) & (tests["field"] == comparison.field)], "effect")
     _more(figure, f"Diversity within {len(design):,} samples", comparisons)
-    save(figure, path)
+    save(figure, path, dpi=130)
 
 
 def draw_ordination(
@@ -107,7 +103,7 @@ def draw_ordination(
                 test = tests[(tests["metric"] == metric) & (tests["field"] == comparison.field)]
                 _title(axis, test, "r2", METRICS[metric])
     _more(figure, "Principal coordinates of the distances between samples", comparisons)
-    save(figure, path)
+    save(figure, path, dpi=130)
 
 
 def draw_differential(effects: pd.DataFrame, about: pd.DataFrame, labels: dict[str, str], method: str, path) -> None:
@@ -118,7 +114,7 @@ def draw_differential(effects: pd.DataFrame, about: pd.DataFrame, labels: dict[s
         _say(
             figure.subplots(), "\n".join(f"{row.field}: {row.note}" for row in about.itertuples()) or "no field to test"
         )
-        save(figure, path)
+        save(figure, path, dpi=130)
         return
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -133,16 +129,7 @@ def draw_differential(effects: pd.DataFrame, about: pd.DataFrame, labels: dict[s
         axis.set_title(f"{field}: {contrast}\n({said.units:.0f} {said.compared}; {said.taxa:.0f} taxa)", fontsize=9)
     name = {"ancombc2": "ANCOM-BC2", "ancombc": "ANCOM-BC"}[method]
     figure.suptitle(f"Differential abundance ({name}), 95 % intervals; filled: q < 0.05", fontsize=11)
-    save(figure, path)
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, the same bytes each time."""
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())
+    save(figure, path, dpi=130)
 
 
 def _colours(comparison: Comparison | None, design: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:

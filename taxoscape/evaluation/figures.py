@@ -1,13 +1,11 @@
 """Figures of the generators: their metrics with intervals, and every taxon real against generated."""
 
-import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from taxoscape.files import atomic
+from taxoscape.figures import save
 
 # Metric -> (title, what is ideal).
 PANELS = {
@@ -48,7 +46,7 @@ def draw_metrics(models: dict[str, dict], n_real: int, path: str | Path) -> None
         axis.tick_params(labelsize=8)
         axis.locator_params(axis="x", nbins=5)
     figure.suptitle(f"Generated communities against {n_real} held-out real ones (dashed: no difference)", fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_taxa(real: np.ndarray, generated: np.ndarray, path: str | Path) -> None:
@@ -62,7 +60,7 @@ def draw_taxa(real: np.ndarray, generated: np.ndarray, path: str | Path) -> None
     _scatter(left, *present, "Prevalence (share of samples that hold the taxon)", "linear")
     _scatter(right, *mean, "Mean relative abundance", "log")
     figure.suptitle("One dot per taxon: on the line, generated samples are like held-out real ones", fontsize=11)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _scatter(axis, real: np.ndarray, generated: np.ndarray, title: str, scale: str) -> None:
@@ -70,11 +68,3 @@ def _scatter(axis, real: np.ndarray, generated: np.ndarray, title: str, scale: s
     axis.plot(ends, ends, color="black", linestyle="--", linewidth=1)
     axis.scatter(real, generated, s=14, color=COLOURS["diffusion"], alpha=0.6, linewidths=0)
     axis.set(title=title, xlabel="held-out real samples", ylabel="generated samples", xscale=scale, yscale=scale)
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())

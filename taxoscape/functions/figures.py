@@ -1,14 +1,12 @@
 """Figures of the functions: the genera with most reads by channel, and how far the reads are from the references."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from taxoscape.files import atomic
+from taxoscape.figures import save
 
 GENERA = 25  # rows of the heat map
 LIMIT = 2.5  # standard deviations at the ends of the colours
@@ -54,7 +52,7 @@ def draw_channels(means: pd.DataFrame, share: pd.Series, path: str | Path) -> No
     )
     figure.colorbar(image, ax=axis, shrink=0.8, label="SD from the mean genus")
     axis.set_title("Gene copies by channel: genera (share of reads) x channels (mean share)", fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_distances(evidence: pd.DataFrame, reads: np.ndarray, path: str | Path) -> None:
@@ -77,18 +75,10 @@ def draw_distances(evidence: pd.DataFrame, reads: np.ndarray, path: str | Path) 
     without = reads[~own].sum() / reads.sum()
     colour = MISSING if without > 0.1 else "black"
     figure.suptitle(f"{without:.1%} of the reads are of ASVs without a profile of their own", fontsize=10, color=colour)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order]) >= weight.sum() / 2
     return float(values[order][reached.argmax()])
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())

@@ -1,18 +1,16 @@
 """Draw a tree as a circle: the root in the middle, every branch as long as it is, tips coloured by a rank."""
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from taxoscape import trees
-from taxoscape.files import atomic
+from taxoscape.figures import save
 from taxoscape.palette import OTHER, PALETTE, UNASSIGNED
 from taxoscape.taxonomy.lineages import RANKS, rank_names
 from taxoscape.trees import TreeArrays
@@ -52,7 +50,7 @@ def draw_tree(tree: TreeArrays, taxa: Sequence[str], path: str | Path, rank: str
         marks.append(Line2D([], [], ls="", marker="o", ms=4, color="black"))
         texts.append(f"{len(cut):,} longer than drawn")
     figure.legend(marks, texts, title=f"{rank} (tips)", loc="lower center", ncol=4, fontsize=9, frameon=False)
-    _save(figure, path)
+    save(figure, path, dpi=150)
 
 
 def angles(tree: TreeArrays) -> np.ndarray:
@@ -134,11 +132,3 @@ def _scale_bar(axis, end: float) -> None:
     length = power * max(step for step in (1, 2, 5) if step * power <= end / 5 * (1 + 1e-9))
     axis.plot([-1.05, -1.05 + length / end], [-1.02, -1.02], color="black", lw=2)
     axis.text(-1.05, -1.0, f"{length:g} substitutions/site", fontsize=9, va="bottom")
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())

@@ -1,19 +1,15 @@
 """Draw: the four previews as matplotlib figures; each says in words what it shows."""
 
-import matplotlib
-
-matplotlib.use("Agg")
 import textwrap
-from pathlib import Path
 
+import matplotlib
 import numpy as np
-from matplotlib import colors, patheffects
-from matplotlib import pyplot as plt
+from matplotlib import cm, colors, patheffects
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from taxoscape.basis import Basis
-from taxoscape.files import atomic
 from taxoscape.layout.snap import spread
 from taxoscape.previews import paint
 from taxoscape.previews.contrast import Contrast
@@ -25,17 +21,11 @@ LABELLED = 8  # families named on the map
 LISTED = 8  # taxa named on each side of a difference
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, the same bytes each time."""
-    with atomic(path) as partial:
-        figure.savefig(partial, format="png", dpi=150, metadata={"Software": None}, facecolor="white")
-    plt.close(figure)
-
-
 def draw_taxa(basis: Basis, lineages: list[str], mean: np.ndarray, samples: int) -> Figure:
     """Map of taxa: a dot in each cell, coloured by clade, as large as the taxon is abundant (mean [D], shares)."""
     rank, clade, colours = paint.clades(lineages)
-    figure, ax = plt.subplots(figsize=(9.6, 7.2))
+    figure = Figure(figsize=(9.6, 7.2))
+    ax = figure.subplots()
     area = np.pi * (0.5 + 3.2 * paint.strength(mean)) ** 2 * (64 / basis.size) ** 0.5
     ax.scatter(basis.col, basis.row, s=area * 2.2, c=[colours[name] for name in clade], lw=0.3, ec="white")
     _frame(ax, basis)
@@ -73,8 +63,9 @@ def draw_channels(basis: Basis, mean: np.ndarray, samples: int) -> Figure:
     opacity = np.where(weight > 0, paint.strength(weight), 0.0)
     rows = -(-len(share) // 4)
     height = 2.45 * rows + 1.5
-    figure, axes = plt.subplots(rows, 4, figsize=(9.6, height), squeeze=False)
-    shade = plt.get_cmap("RdBu_r")
+    figure = Figure(figsize=(9.6, height))
+    axes = figure.subplots(rows, 4, squeeze=False)
+    shade = matplotlib.colormaps["RdBu_r"]
     for place, ax in enumerate(axes.flat):
         if place >= len(share):
             ax.axis("off")
@@ -88,7 +79,7 @@ def draw_channels(basis: Basis, mean: np.ndarray, samples: int) -> Figure:
         ax.set_title(f"{textwrap.shorten(name, 30)}: {share[place]:.1%}", fontsize=8.5)
     figure.subplots_adjust(left=0.02, right=0.98, bottom=0.85 / height, top=1 - 1.15 / height, hspace=0.14, wspace=0.05)
     bar = figure.add_axes((0.25, 0.5 / height, 0.5, 0.12 / height))
-    mapped = plt.cm.ScalarMappable(colors.Normalize(-limit, limit), shade)
+    mapped = cm.ScalarMappable(colors.Normalize(-limit, limit), shade)
     figure.colorbar(mapped, cax=bar, orientation="horizontal", ticks=[-limit, 0, limit])
     bar.set_xticklabels([f"{2**-limit:.2f} times", "as in the whole community", f"{2**limit:.2f} times"], fontsize=8)
     _title(
@@ -108,7 +99,8 @@ def draw_samples(basis: Basis, shares: np.ndarray, names: list[str], labels: lis
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
     height = 2.55 * rows + 1.9
-    figure, axes = plt.subplots(rows, columns, figsize=(9.6, height), squeeze=False)
+    figure = Figure(figsize=(9.6, height))
+    axes = figure.subplots(rows, columns, squeeze=False)
     for place, ax in enumerate(axes.flat):
         if place >= len(names):
             ax.axis("off")
@@ -140,15 +132,16 @@ def draw_samples(basis: Basis, shares: np.ndarray, names: list[str], labels: lis
 def draw_difference(basis: Basis, values: np.ndarray, contrast: Contrast | None, lineages: list[str]) -> Figure:
     """Mean difference between two groups on the map, with the taxa that differ most; values [N, D] in clr units."""
     if contrast is None:
-        figure = plt.figure(figsize=(9.6, 1.6))
+        figure = Figure(figsize=(9.6, 1.6))
         _title(figure, "No groups to compare", "No target or field of the metadata splits the training samples in two.")
         return figure
     groups = values[contrast.first], values[contrast.second]
     difference = (groups[1].mean(axis=0) - groups[0].mean(axis=0)) / np.log(2)  # [D] doublings
-    figure, (ax, bars) = plt.subplots(1, 2, figsize=(9.6, 5.9), width_ratios=[1.25, 1])
+    figure = Figure(figsize=(9.6, 5.9))
+    (ax, bars) = figure.subplots(1, 2, width_ratios=[1.25, 1])
     shown, weight = paint.local_mean(np.ones(len(difference)), difference[:, None], basis)
     limit = max(float(np.quantile(np.abs(difference), 0.98)), 0.5)
-    shade = plt.get_cmap("PuOr_r")
+    shade = matplotlib.colormaps["PuOr_r"]
     pixels = shade(0.5 + np.clip(np.nan_to_num(shown[0]) / limit, -1, 1) / 2)
     pixels[..., 3] = np.clip(weight / (0.3 * weight.max()), 0, 1)
     ax.imshow(pixels, interpolation="nearest")
@@ -168,7 +161,7 @@ def draw_difference(basis: Basis, values: np.ndarray, contrast: Contrast | None,
     _number(ax, basis, chosen)
     figure.subplots_adjust(left=0.02, right=0.78, bottom=0.2, top=0.84, wspace=0.06)
     bar = figure.add_axes((0.03, 0.13, 0.4, 0.02))
-    figure.colorbar(plt.cm.ScalarMappable(colors.Normalize(-limit, limit), shade), cax=bar, orientation="horizontal")
+    figure.colorbar(cm.ScalarMappable(colors.Normalize(-limit, limit), shade), cax=bar, orientation="horizontal")
     bar.tick_params(labelsize=8)
     bar.text(0, -3.2, f"more in\n{contrast.first_name}", fontsize=8, va="top", transform=bar.transAxes)
     bar.text(1, -3.2, f"more in\n{contrast.second_name}", fontsize=8, va="top", ha="right", transform=bar.transAxes)
@@ -182,7 +175,7 @@ def draw_difference(basis: Basis, values: np.ndarray, contrast: Contrast | None,
     return figure
 
 
-def _name_families(ax: plt.Axes, basis: Basis, lineages: list[str]) -> None:
+def _name_families(ax: Axes, basis: Basis, lineages: list[str]) -> None:
     """Write the names of the largest families above their densest stretch."""
     families = paint.ranks(lineages)["family"].map(paint.last_name)
     counts = families[families != ""].value_counts()
@@ -196,7 +189,7 @@ def _name_families(ax: plt.Axes, basis: Basis, lineages: list[str]) -> None:
         ax.text(column, above, family, fontsize=8, ha="center", va="bottom", path_effects=HALO)
 
 
-def _number(ax: plt.Axes, basis: Basis, chosen: np.ndarray) -> None:
+def _number(ax: Axes, basis: Basis, chosen: np.ndarray) -> None:
     """Write 1, 2, ... beside the chosen taxa, apart from each other and tied to their cells by a line."""
     cells = np.stack([basis.row, basis.col], axis=1)[chosen]
     places = spread(cells - basis.size / 40, basis.size, basis.size / 22)
@@ -205,12 +198,12 @@ def _number(ax: plt.Axes, basis: Basis, chosen: np.ndarray) -> None:
         ax.text(place[1], place[0], number, fontsize=7, ha="center", va="center", path_effects=HALO)
 
 
-def _frame(ax: plt.Axes, basis: Basis) -> None:
+def _frame(ax: Axes, basis: Basis) -> None:
     ax.set(xlim=(-0.5, basis.size - 0.5), ylim=(basis.size - 0.5, -0.5), xticks=[], yticks=[], aspect="equal")
     ax.spines[:].set_color("#bbbbbb")
 
 
-def _land(ax: plt.Axes, basis: Basis) -> None:
+def _land(ax: Axes, basis: Basis) -> None:
     cover = paint.surface(np.ones(len(basis.taxa)), np.ones((len(basis.taxa), 1)), basis)[0]
     pixels = np.tile(colors.to_rgba(LAND), (basis.size, basis.size, 1))
     pixels[..., 3] = np.clip(cover / (0.1 * cover.max()), 0, 1)

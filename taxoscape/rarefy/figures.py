@@ -1,13 +1,11 @@
 """What a depth keeps, drawn."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from taxoscape.files import atomic
+from taxoscape.figures import save
 
 
 def draw_depths(tradeoff: pd.DataFrame, chosen: dict, path: str | Path) -> None:
@@ -25,8 +23,4 @@ def draw_depths(tradeoff: pd.DataFrame, chosen: dict, path: str | Path) -> None:
     axis.set_xlabel("depth: reads drawn of every sample")
     axis.set_ylabel("% kept")
     axis.legend(fontsize=8)
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())
+    save(figure, path)

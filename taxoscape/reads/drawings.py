@@ -1,12 +1,11 @@
 """Figures of the page on the reads: all samples at a glance, and one sample in full. PNG bytes, the same each time."""
 
-import io
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from taxoscape.figures import png
 
 COLOURS = {"forward": "#2c6fa6", "reverse": "#c0392b"}
 BASES = {"A": "#27ae60", "C": "#2c6fa6", "G": "#e1a32b", "T": "#c0392b", "N": "#7f8c8d"}
@@ -34,7 +33,7 @@ def draw_overview(contents: list[dict], frame: pd.DataFrame) -> bytes:
         shown = axis.imshow(image, aspect="auto", vmin=10, vmax=40, cmap="viridis", interpolation="nearest")
         axis.set(title=f"mean quality, {way} reads", xlabel="cycle", yticks=[])
     figure.colorbar(shown, ax=axes[-1], label="Phred")
-    return _png(figure, 90)
+    return png(figure, 90)
 
 
 def draw_sample(ways: dict[str, dict]) -> bytes:
@@ -53,7 +52,7 @@ def draw_sample(ways: dict[str, dict]) -> bytes:
     _lengths(axes[2, 0], ways)
     _adapters(axes[2, 1], ways)
     _repeats(axes[2, 2], ways)
-    return _png(figure, 70)
+    return png(figure, 70)
 
 
 def _quality(axis: Axes, quality: dict, way: str) -> None:
@@ -108,10 +107,3 @@ def _repeats(axis: Axes, ways: dict) -> None:
     axis.set_xticks(np.arange(len(one["repeats"])), one["repeats"], fontsize=7)
     axis.set(xlabel="times that a read's first 50 nt occur", ylabel="% of the reads")
     axis.legend(fontsize=7)
-
-
-def _png(figure: Figure, dpi: int) -> bytes:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()

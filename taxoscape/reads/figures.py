@@ -1,13 +1,11 @@
 """Quality along the reads, what truncation keeps, and whether mates still overlap: one row a run."""
 
-import io
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from taxoscape.files import atomic
+from taxoscape.figures import save
 from taxoscape.reads.truncation import DIRECTIONS, Sampled, passing, unpacked
 
 MOST_RUNS = 12  # rows drawn
@@ -34,7 +32,7 @@ def draw_truncation(runs: dict[str, dict[str, np.ndarray]], decided: dict, confi
             row[2].set_title(f"run {run}, amplicons", fontsize=10)
     more = f" (first {len(shown)} of {len(runs)} runs)" if len(runs) > len(shown) else ""
     figure.suptitle(f"Where the reads are truncated{more}", fontsize=12)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_quality(axis, sampled: Sampled, way: int, passes: np.ndarray, entry: dict) -> None:
@@ -68,11 +66,3 @@ def _draw_lengths(axis, entry: dict, length, text: str = "") -> None:
         if entry[name] and (at := length(entry[name])) and not (name == "suggested" and entry[name] == entry["used"]):
             axis.axvline(at, color=COLOURS[name], linestyle=STYLES[name], label=f"{name}: {text}{at} nt")
     axis.legend(fontsize=7)
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())

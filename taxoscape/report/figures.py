@@ -1,12 +1,8 @@
 """Figures that the report draws itself, each readable without the code."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.figure
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 STEPS = {
     "input": "read pairs in",
@@ -18,10 +14,11 @@ STEPS = {
 }
 
 
-def read_tracking(track: pd.DataFrame) -> matplotlib.figure.Figure:
+def read_tracking(track: pd.DataFrame) -> Figure:
     """Share of each sample's read pairs that is left after every step of denoising."""
     shares = track[list(STEPS)].div(track["input"].where(track["input"] > 0), axis=0) * 100
-    figure, ax = plt.subplots(figsize=(8, 3.2))
+    figure = Figure(figsize=(8, 3.2))
+    ax = figure.subplots()
     ax.plot(range(len(STEPS)), shares.T.to_numpy(), color="0.7", lw=0.7)
     ax.plot(range(len(STEPS)), shares.median(), color="C0", lw=2.5, marker="o", label="median sample")
     ax.set_xticks(range(len(STEPS)), [name.replace(" ", "\n") for name in STEPS.values()], fontsize=8)
@@ -32,10 +29,11 @@ def read_tracking(track: pd.DataFrame) -> matplotlib.figure.Figure:
     return figure
 
 
-def phylum_bars(shares: pd.DataFrame) -> matplotlib.figure.Figure:
+def phylum_bars(shares: pd.DataFrame) -> Figure:
     """Stacked bars of the commonest phyla [samples, phyla]; samples ordered by their commonest phylum."""
     order = shares.sort_values(shares.columns[0], ascending=False).index
-    figure, ax = plt.subplots(figsize=(9, 3.2))
+    figure = Figure(figsize=(9, 3.2))
+    ax = figure.subplots()
     bottom = np.zeros(len(shares))
     for number, phylum in enumerate(shares.columns):
         values = shares.loc[order, phylum].to_numpy() * 100
@@ -51,9 +49,10 @@ def phylum_bars(shares: pd.DataFrame) -> matplotlib.figure.Figure:
     return figure
 
 
-def model_intervals(values: pd.DataFrame, label: str) -> matplotlib.figure.Figure:
+def model_intervals(values: pd.DataFrame, label: str) -> Figure:
     """Dots with intervals, one row a model: columns value, low, high; index the model names."""
-    figure, ax = plt.subplots(figsize=(7, 0.5 + 0.42 * len(values)))
+    figure = Figure(figsize=(7, 0.5 + 0.42 * len(values)))
+    ax = figure.subplots()
     for row, (name, entry) in enumerate(values[::-1].iterrows()):
         colour = "firebrick" if name == "aam" else "0.35"
         ax.plot([entry["low"], entry["high"]], [row, row], color=colour, lw=2)

@@ -1,13 +1,14 @@
 """Parts of a report page: sections that hold paragraphs, tables and figures, and the page made of them."""
 
 import base64
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import jinja2
 import matplotlib.figure
 import pandas as pd
+
+from taxoscape.figures import png
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ def page(template: str | Path, **content: object) -> str:
 
 def drawn(figure: matplotlib.figure.Figure, caption: str) -> Figure:
     """Turn a matplotlib figure into a part of the page."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight", metadata={"Software": None})
-    return Figure(caption, buffer.getvalue())
+    return Figure(caption, png(figure, dpi=130, bbox_inches="tight"))
 
 
 def stored(path: str | Path, caption: str) -> Figure:

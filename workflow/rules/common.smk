@@ -55,6 +55,7 @@ if KIND == "reads":
     POOL = config["denoise"]["pool"]
     SHEET["shard"] = (place // config["reads"]["shard"]).astype(str)
     SHEET["model"] = "all_runs" if POOL == "pooled" and SHEET["run"].nunique() > 1 else SHEET["run"]
+    MODELS = SHEET["model"].unique().tolist()
     SHEET["batch"] = SHEET["shard"] if POOL in ("independent", "pseudo") else "0"
 
 

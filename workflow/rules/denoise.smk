@@ -167,6 +167,7 @@ if KIND == "reads":
             counts=every_part("results/denoise/counts/{run}/{shard}.tsv", "shard"),
             steps=every_part("results/denoise/steps/{model}/{batch}.tsv", "batch", "model"),
             merged=every_part("results/denoise/merged/{model}/{batch}.tsv.gz", "batch", "model"),
+            errors=expand("results/denoise/errors/{model}/{direction}.tsv", model=MODELS, direction=DIRECTIONS),
             truncation="results/reads/truncation.json",
             reference=config["denoise"]["strand_reference"] or [],
         output:
@@ -188,6 +189,7 @@ if KIND == "reads":
             config=config["denoise"],
             samples=SHEET["sample"].tolist(),
             models=[model for model, batch in parts("batch", "model")],
+            fitted=[f"{model} {direction}" for model in MODELS for direction in DIRECTIONS],
             paired=PAIRED,
             seed=config["seed"],
             code=code("merge_tables.py"),

@@ -17,7 +17,7 @@ if KIND == "reads":
     VERSIONS += ["results/denoise/versions.json"]
     READS_FILES = {"truncation": "results/reads/truncation.json", "quality_plot": "results/reads/quality.png"}
     READS_FILES["error_plots"] = expand(
-        "results/denoise/errors/{model}/{direction}.png", model=SHEET["model"].unique(), direction=DIRECTIONS
+        "results/denoise/errors/{model}/{direction}.png", model=MODELS, direction=DIRECTIONS
     )
     if config["reads"]["primers"]:
         READS_FILES["primers"] = "results/reads/primers.tsv"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from taxoscape import images, metadata, tables
 from taxoscape.errors import logged
+from taxoscape.figures import save
 from taxoscape.previews import contrast, draw
 
 with logged(snakemake.log[0]):
@@ -16,10 +17,10 @@ with logged(snakemake.log[0]):
     lineages = list(tables.read_taxonomy(given.taxonomy).reindex(basis.taxa).fillna("Unassigned"))
     shares = images.shares(stored["counts"])
     values = images.raw_values(stored["counts"], "clr", basis.pseudocount)[train]
-    draw.save(draw.draw_taxa(basis, lineages, shares[train].mean(axis=0), train.sum()), output.taxa)
-    draw.save(draw.draw_channels(basis, shares[train].mean(axis=0), train.sum()), output.channels)
+    save(draw.draw_taxa(basis, lineages, shares[train].mean(axis=0), train.sum()), output.taxa, dpi=150)
+    save(draw.draw_channels(basis, shares[train].mean(axis=0), train.sum()), output.channels, dpi=150)
     places, labels = contrast.shown_samples(design, encoding, snakemake.params.config["previews"])
     samples = draw.draw_samples(basis, shares[places], list(design.index[places]), labels, lineages)
-    draw.save(samples, output.samples)
+    save(samples, output.samples, dpi=150)
     groups = contrast.largest_contrast(values, design[train], encoding)
-    draw.save(draw.draw_difference(basis, values, groups, lineages), output.difference)
+    save(draw.draw_difference(basis, values, groups, lineages), output.difference, dpi=150)

@@ -1,7 +1,7 @@
 """Merge all shards of all runs -> table and ASVs of one strand without chimeras, reads at each step, versions."""
 
 from taxoscape import tables
-from taxoscape.denoise import dada, merge, strand
+from taxoscape.denoise import dada, merge, shards, strand
 from taxoscape.errors import logged
 from taxoscape.files import read_json, write_json, write_tsv
 from taxoscape.reads import truncation
@@ -17,6 +17,8 @@ with logged(snakemake.log[0]):
     tables.write_table(counts[kept], asvs, track["sample"][kept], output.table)
     tables.write_fasta(asvs, output.sequences)
     write_tsv(track, output.track)
-    config = truncation.reported(params.config, read_json(inputs.truncation))
     write_tsv(strands, output.strands)
-    write_json(dada.provenance(config, params.paired, params.seed), output.versions)
+    config = truncation.reported(params.config, read_json(inputs.truncation))
+    models = [shards.error_function(tables.read_tsv(path, "error model")) for path in inputs.errors]
+    fitted = dict(zip(params.fitted, models, strict=True))
+    write_json(dada.provenance(config, params.paired, params.seed, fitted), output.versions)
