@@ -85,6 +85,7 @@ def chain(tmp_path_factory) -> Chain:
     return found
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Workers take a file at a time; one of them, first, all tests of the chain, which take longest."""
     items.sort(key=lambda item: "chain" not in item.fixturenames)
