@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+CHAINED = ("test_chain.py", "test_reruns.py")
 # A cohort small enough for every test run; the demo itself is 60 samples of 2,000 read pairs.
 TINY = {
     "demo": {"subjects": 8, "timepoints": 2, "pairs": 500, "taxa": 24},
@@ -85,10 +87,18 @@ def chain(tmp_path_factory) -> Chain:
     return found
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
+class ByFile(LoadFileScheduling):
+    """A worker takes a file at a time; the files that share the chain count as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "chain" if Path(file).name in CHAINED else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Workers take a file at a time; one of them, first, all tests of the chain, which take longest."""
-    items.sort(key=lambda item: "chain" not in item.fixturenames)
-    for item in items:
-        group = "chain" if "chain" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+    """What takes longest starts first."""
+    items.sort(key=lambda item: item.path.name not in CHAINED)
