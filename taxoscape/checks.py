@@ -12,6 +12,7 @@ from taxoscape import tables
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
 from taxoscape.diversity.compare import check_diversity
+from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
 from taxoscape.filter import check_filter, foreseen
 from taxoscape.functions.check import check_functions
@@ -33,6 +34,7 @@ def check_config(config: dict, schema: str | Path) -> None:
         raise InputError(_human(errors[0]))
     check_reads(config["reads"])
     check_phylogeny(config)
+    check_embedding(EmbeddingOptions(**config["embedding"]))
     check_images(config["images"])
 
 

@@ -341,6 +341,12 @@ def test_what_is_no_primer_is_refused_before_any_job(reads):
         checks.check_config(reads, SCHEMA)
 
 
+def test_a_loss_without_its_optimizer_is_refused_before_any_job(study):
+    study["embedding"]["loss"] = "edges"
+    with pytest.raises(InputError, match="embedding.loss=edges is minimized by radam only"):
+        checks.check_config(study, SCHEMA)
+
+
 def test_a_run_name_that_is_no_file_name_is_refused(reads):
     write_sheet([["s1", "../up", "s1_1.fastq.gz", "s1_2.fastq.gz"]], ("sample", "run", "fq1", "fq2"))
     assert "../up" in refused(reads)

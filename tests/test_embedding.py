@@ -13,14 +13,26 @@ from skbio import TreeNode
 
 from taxoscape import files, trees
 from taxoscape.compiled import use_threads
-from taxoscape.embedding import geometry, pairs, points, quality, start, stress
-from taxoscape.embedding.embed import EmbeddingOptions, embed
+from taxoscape.embedding import edges, geometry, pairs, points, quality, radam, start, stress
+from taxoscape.embedding.embed import embed
 from taxoscape.embedding.fit import chart_stress
 from taxoscape.embedding.lbfgs import minimize
 from taxoscape.embedding.midpoint import root_at_midpoint
+from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError
 
-OPTIONS = EmbeddingOptions(dim=8, radius=7.0, iterations=300, pairs_up_to=3000, partners=4, min_pearson=0.9)
+OPTIONS = EmbeddingOptions(
+    dim=8,
+    loss="relative",
+    optimizer="lbfgs",
+    radius=7.0,
+    iterations=300,
+    pairs_up_to=3000,
+    partners=4,
+    min_pearson=0.9,
+)
+RADAM = dataclasses.replace(OPTIONS, optimizer="radam", iterations=150)
+EDGES = dataclasses.replace(RADAM, loss="edges", min_pearson=-1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -249,23 +261,61 @@ def test_stratified_pairs_embed_nearly_as_well_as_all_pairs():
     assert drawn["within_10"] > 0.98
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "(a:1,b:2);",
-        "(" + ",".join(f"t{i}:{1 + i % 3}" for i in range(30)) + ");",  # star
-        "(" * 29 + "t0:1" + "".join(f",t{i}:1):0.2" for i in range(1, 30)) + ";",  # caterpillar
-        "(((a:1):1,b:2):0,((((c:1,d:1):0.5):0.5,e:0.3):1):1);",  # unifurcations
-        "((a:1,b:-0.2):1,(c:2,d:1):0.5);",  # a negative branch counts as 0
-        "((a:1,b:1e-9):1,(c:2,(d:0,e:0):1):0.5);",
-    ],
-)
-def test_odd_trees_are_embedded_finitely_and_well(text):
-    coordinates, report = embed(newick(text), dataclasses.replace(OPTIONS, min_pearson=0.0), 0)
+def star(lengths: list[float]) -> str:
+    return "(" + ",".join(f"t{i}:{length}" for i, length in enumerate(lengths)) + ");"
+
+
+def caterpillar(tips: int) -> str:
+    return "(" * (tips - 1) + "t0:1" + "".join(f",t{i}:1):0.2" for i in range(1, tips)) + ";"
+
+
+ODD = {
+    "two tips": "(a:1,b:2);",
+    "a star": star([1 + i % 3 for i in range(30)]),
+    "a caterpillar": caterpillar(30),
+    "unifurcations": "(((a:1):1,b:2):0,((((c:1,d:1):0.5):0.5,e:0.3):1):1);",
+    "a negative branch": "((a:1,b:-0.2):1,(c:2,d:1):0.5);",
+    "negative branches inside": "(((a:1,b:1):-0.5,c:1):-0.1,(d:1,e:2):1);",
+    "duplicates": "((a:1,b:1e-9):1,(c:2,(d:0,e:0,f:0):1):0.5);",
+    "zeros inside": "((((a:1,b:1):0,c:1):0,d:1):0,(e:2,f:1):0);",
+}
+
+
+@pytest.mark.parametrize("options", [OPTIONS, RADAM, EDGES], ids=["lbfgs", "radam", "edges"])
+@pytest.mark.parametrize("text", ODD.values(), ids=list(ODD))
+def test_odd_trees_are_embedded_finitely(text, options):
+    coordinates, report = embed(newick(text), dataclasses.replace(options, min_pearson=-1.0), 0)
     assert np.isfinite(coordinates["z"]).all()
     assert (np.linalg.norm(coordinates["z"], axis=1) < 1).all()
     np.testing.assert_allclose(np.linalg.norm(coordinates["direction"], axis=1), 1.0)
-    assert report["mean_relative_error"] < 0.1
+    np.testing.assert_allclose(
+        geometry.to_ball(coordinates["radius"], coordinates["direction"]), coordinates["z"], atol=1e-12
+    )
+    if options.loss == "relative":
+        assert report["mean_relative_error"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("lengths", "options"),
+    [([1, 2], OPTIONS), ([1, 2, 3], OPTIONS), ([1] * 9, OPTIONS), ([1, 2], RADAM), ([1, 2, 3], RADAM)],
+)
+def test_simplices_are_exact(lengths, options):
+    # Two or three tips at any lengths, or dim + 1 at one distance from each other, are corners of a simplex.
+    coordinates, _ = embed(newick(star(lengths)), dataclasses.replace(options, min_pearson=-1.0), 0)
+    first, second = np.triu_indices(len(lengths), 1)
+    lengths = np.array([lengths[int(tip[1:])] for tip in coordinates["tips"]])
+    found = embedded_distances(coordinates, first, second) / coordinates["scale"]
+    tolerance = {"lbfgs": 1e-5, "radam": 1e-3}[options.optimizer]
+    np.testing.assert_allclose(found, lengths[first] + lengths[second], rtol=tolerance)
+
+
+@pytest.mark.parametrize("pairs_up_to", [3000, 10], ids=["all", "stratified"])
+def test_a_tree_of_500_levels_is_embedded_well(pairs_up_to):
+    options = dataclasses.replace(OPTIONS, iterations=60, pairs_up_to=pairs_up_to)
+    coordinates, report = embed(newick(caterpillar(500)), options, 0)
+    assert report["levels"] > 240  # 499 above a root in the middle
+    assert np.isfinite(coordinates["z"]).all()
+    assert report["pearson"] > 0.99
 
 
 def test_tips_at_one_place_share_a_point():
@@ -281,6 +331,108 @@ def test_tips_at_one_place_share_a_point():
 def test_trees_without_distances_are_refused(text):
     with pytest.raises(InputError, match="two tips"):
         embed(newick(text), OPTIONS, 0)
+
+
+def test_geoopt_sees_the_same_stress():
+    placed = points.distinct_points(trees.tree_arrays(random_tree(12, 8)))
+    chosen = pairs.all_pairs(placed)
+    radius, direction = random_points(12, 4, 6.0, 8)
+    z = torch.from_numpy(geometry.to_ball(radius, direction))
+    weight = 1 / np.maximum(2 * chosen.length, 0.5) ** 2
+    value, _, _ = stress.hyperbolic_stress(radius, direction, chosen.start, chosen.second, 2 * chosen.length, weight)
+    assert float(sum(loss() for loss in radam.relative_stress(z, chosen, 2.0, 0.5))) == pytest.approx(value, rel=1e-9)
+
+
+def test_both_optimizers_find_the_same_quality():
+    tree = random_tree(40, 17)
+    _, ours = embed(tree, OPTIONS, 0)
+    _, geoopt = embed(tree, dataclasses.replace(RADAM, iterations=400), 0)
+    assert geoopt["mean_relative_error"] < 1.4 * ours["mean_relative_error"]
+    assert geoopt["pearson"] > 0.999
+
+
+def test_stress_in_blocks_of_pairs_is_the_same(monkeypatch):
+    tree, options = random_tree(20, 18), dataclasses.replace(RADAM, iterations=20, min_pearson=-1.0)
+    whole, _ = embed(tree, options, 0)
+    monkeypatch.setattr(radam, "BLOCK", 50)
+    parts, _ = embed(tree, options, 0)
+    np.testing.assert_allclose(parts["z"], whole["z"], atol=1e-9)
+
+
+@pytest.mark.parametrize("options", [RADAM, EDGES], ids=["relative", "edges"])
+def test_two_runs_of_geoopt_give_the_same_bytes_on_any_number_of_threads(options):
+    tree, options = random_tree(60, 9), dataclasses.replace(options, iterations=30, min_pearson=-1.0)
+    before, written = torch.get_num_threads(), set()
+    for threads in (1, 2, 2):
+        torch.set_num_threads(threads)
+        written.add(embed(tree, options, 0)[0]["z"].tobytes())
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert len(written) == 1
+
+
+def test_the_edge_loss_is_the_formula_written_out():
+    tree = trees.tree_arrays(random_tree(7, 19))
+    z = torch.from_numpy(geometry.to_ball(*random_points(len(tree.parent), 3, 0.6, 20)))
+    parent, length = torch.from_numpy(tree.parent), torch.from_numpy(tree.length)
+    ball, expected = PoincareBall(c=1.0), 0.0
+    for j in range(len(z)):
+        for i in range(j):
+            distance = float(ball.dist(z[i], z[j]))
+            on_branch = tree.parent[j] == i
+            expected += (distance - tree.length[j]) ** 2 if on_branch else 0.1 * max(0.0, 0.5 - distance)
+    found = edges.edge_loss(z, parent, length, edges.pairs_apart(parent))
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+    z.requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: edges.edge_loss(z, parent, length, edges.pairs_apart(parent)), z)
+
+
+def test_the_edge_loss_keeps_branches_and_not_paths():
+    tree = random_tree(40, 21)
+    for node in tree.postorder(include_self=False):
+        node.length *= 0.05  # substitutions/site as in a tree of amplicons: most nodes lie closer than the hinge
+    arrays = trees.tree_arrays(tree)
+    radius, direction = radam.fit_edges(arrays, 8, 300, 0)
+    above = arrays.parent[1:]
+    branch = geometry.polar_distance(radius[1:], direction[1:], radius[above], direction[above])
+    assert np.corrcoef(branch, arrays.length[1:])[0, 1] > 0.5
+    _, by_edges = embed(tree, dataclasses.replace(EDGES, iterations=300), 0)
+    _, by_paths = embed(tree, OPTIONS, 0)
+    assert by_edges["scale"] == 1.0
+    assert by_edges["euclidean"] == by_paths["euclidean"]
+    assert by_edges["pearson"] < 0.9 < by_paths["pearson"]
+
+
+def test_an_embedding_of_branches_is_refused_as_one_of_paths():
+    with pytest.raises(InputError, match=r"minimizes branches.*lower embedding\.min_pearson"):
+        embed(random_tree(30, 21), dataclasses.replace(EDGES, iterations=5, min_pearson=0.98), 0)
+
+
+def test_the_edge_loss_refuses_trees_whose_pairs_of_nodes_do_not_fit(monkeypatch):
+    monkeypatch.setattr(radam, "MOST_NODES", 50)
+    with pytest.raises(InputError, match=r"the tree has 60, more than 50.*embedding\.loss: relative"):
+        embed(random_tree(30, 0), EDGES, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "edges"}, r"embedding\.loss=edges is minimized by radam only.*embedding\.optimizer: radam"),
+        ({"optimizer": "radam", "radius": 24.0}, r"embedding\.radius=24 .*up to radius 8\.4.*optimizer: lbfgs"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(change, message):
+    options = dataclasses.replace(OPTIONS, **change)
+    assert pytest.raises(InputError, check_embedding, options).match(message)
+    assert pytest.raises(InputError, embed, random_tree(4, 0), options, 0).match(message)
+
+
+def test_beyond_its_radius_geoopt_saturates():
+    radius, ray = np.array([8.3, 9.5]), np.array([[0.6, 0.8]] * 2)
+    z, opposite = (torch.from_numpy(geometry.to_ball(radius, side)) for side in (ray, -ray))
+    found = PoincareBall(c=1.0).dist(z, opposite).numpy()
+    np.testing.assert_allclose(found[0], 16.6, rtol=1e-3)
+    assert found[1] < 17.5
 
 
 def test_a_poor_embedding_is_refused():

@@ -171,6 +171,8 @@ CHOICES = {
     "phylogeny.builder": ["fasttree", "iqtree", "veryfasttree"],
     "functions.method": ["nearest", "parsimony", "picrust2", "table", "none"],
     "diversity.differential": ["ancombc2", "ancombc", "none"],
+    "embedding.loss": ["relative", "edges"],
+    "embedding.optimizer": ["lbfgs", "radam"],
     "layout.method": ["tsne", "circular", "poincare", "stereographic"],
     "diffusion.model": ["mlp", "copula"],
     "diffusion.sampler": ["ddim", "dpm"],

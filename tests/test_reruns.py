@@ -61,6 +61,8 @@ OTHER = {
     "diversity.differential": "ancombc",
     "diversity.rank": "family",
     "export.table": "rarefied",
+    "embedding.loss": "edges",
+    "embedding.optimizer": "radam",
     "layout.method": "circular",
     "images.values": "abundance",
     "images.kernel": "integrated",
@@ -77,6 +79,8 @@ OTHER = {
     "report.note": "a note",
     "functions.normalise": False,
 }
+# Settings of the same section that another value needs beside it.
+BESIDE = {"embedding.loss": {"optimizer": "radam"}}
 
 
 def leaves(section: dict, prefix: str = "") -> dict[str, object]:
@@ -193,6 +197,7 @@ def test_every_leaf_reruns_its_stage_and_what_depends_on_it(chain, depends, tiny
         for part in parts:
             section = section[part]
         section[last] = other(leaf, section[last])
+        section |= BESIDE.get(leaf, {})
         jobs.append((leaf, config))
     with ThreadPoolExecutor(2) as pool:
         for (leaf, _), rules in zip(jobs, pool.map(lambda job: rerun(chain, job[1], job[0]), jobs), strict=True):

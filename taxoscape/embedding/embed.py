@@ -5,7 +5,7 @@ is the middle of the longest path: the height is half the diameter wherever the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from skbio import TreeNode
@@ -15,41 +15,33 @@ from taxoscape.embedding.euclidean import fit_euclidean
 from taxoscape.embedding.fit import fit
 from taxoscape.embedding.geometry import polar_distance, to_ball
 from taxoscape.embedding.midpoint import root_at_midpoint
+from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.embedding.pairs import Pairs, all_pairs, stratified_pairs
 from taxoscape.embedding.points import Points, diameter, distinct_points, path_lengths
 from taxoscape.embedding.quality import correlation, distance_quality, neighbour_recall, sampled_pairs, saturated_pairs
 from taxoscape.embedding.start import tree_directions, tree_offsets
 from taxoscape.errors import InputError
-
-
-@dataclass(frozen=True)
-class EmbeddingOptions:
-    """Config section `embedding`."""
-
-    dim: int  # of the ball
-    radius: float  # hyperbolic distance from the centre to the deepest tip
-    iterations: int  # of L-BFGS at most
-    pairs_up_to: int  # tips; above it tree-stratified pairs
-    partners: int  # stratified pairs per tip and ancestor
-    min_pearson: float  # correlation of leaf-pair distances below which the embedding is refused
+from taxoscape.trees import TreeArrays
 
 
 def embed(tree: TreeNode, options: EmbeddingOptions, seed: int) -> tuple[dict[str, np.ndarray], dict]:
     """Embed the tips of a tree: arrays of poincare.npz (tips in the tree's order) and the content of quality.json.
 
-    The pairs of distances, and so the result, depend on the seed but not on the number of threads. Raises
-    InputError where fewer than two tips lie at different places or where the quality is below min_pearson.
+    The pairs of distances, and so the result, depend on the seed but not on the number of threads. Loss `edges`
+    takes lengths as they are (scale 1). Raises InputError for options that do not go together, where fewer than two
+    tips lie at different places or where the quality is below min_pearson.
     """
+    check_embedding(options)
     given = trees.tree_arrays(tree)
     arrays = root_at_midpoint(replace(given, length=np.maximum(given.length, 0.0)))
     points = distinct_points(arrays)
-    scale = options.radius / points.height
+    stretch = options.radius / points.height  # hyperbolic units per substitution/site
+    scale = 1.0 if options.loss == "edges" else stretch
     draw = pairs_of(points, options, seed)
     print(f"{len(arrays.tips)} tips at {len(points.node)} places, height {points.height:g}, scale {scale:g}")
-    direction = tree_directions(points.parent, scale * points.node_depth, options.dim, seed)[points.node]
-    radius, direction, used = fit(scale * points.depth, direction, draw, scale, options.iterations)
+    radius, direction, used = placed(arrays, points, draw, scale, options, seed)
     position = tree_offsets(points.parent, arrays.length, options.dim, seed)[points.node]
-    position, used_flat = fit_euclidean(position, draw, scale, options.iterations)
+    position, used_flat = fit_euclidean(position, draw, stretch, options.iterations)
     quality = {
         "tips": len(arrays.tips),
         "points": len(points.node),
@@ -58,18 +50,15 @@ def embed(tree: TreeNode, options: EmbeddingOptions, seed: int) -> tuple[dict[st
         "levels": int(trees.levels(arrays).max()),
         "scale": scale,
         "dim": options.dim,
-        "radius": options.radius,
+        "loss": options.loss,
+        "optimizer": options.optimizer,
+        "radius": scale * points.height,
         "pairs_fitted": "all" if len(points.node) <= options.pairs_up_to else "stratified",
         "iterations": used,
         **measured(points, radius, direction, scale, seed),
         "euclidean": {"iterations": used_flat, **measured_flat(points, position, seed)},
     }
-    if quality["pearson"] < options.min_pearson:  # NaN, where all lengths are equal, passes
-        raise InputError(
-            f"the embedding keeps path lengths with Pearson {quality['pearson']:.4f} only, below "
-            f"embedding.min_pearson={options.min_pearson:g} (Euclidean: {quality['euclidean']['pearson']:.4f}): raise "
-            "embedding.dim, embedding.radius or embedding.iterations, or look for extreme branches in the tree"
-        )
+    check_quality(quality, options)
     place = dict(zip(arrays.tips, points.of_tip, strict=True))
     at = np.array([place[tip] for tip in given.tips])
     coordinates = {"radius": radius[at], "direction": direction[at], "z": to_ball(radius[at], direction[at])}
@@ -79,6 +68,44 @@ def embed(tree: TreeNode, options: EmbeddingOptions, seed: int) -> tuple[dict[st
         "scale": np.float64(scale),
         "height": np.float64(points.height),
     }, quality
+
+
+def check_quality(quality: dict, options: EmbeddingOptions) -> None:
+    """Raise InputError where path lengths are kept worse than min_pearson asks for; NaN (all equal) passes."""
+    if quality["pearson"] < options.min_pearson:
+        way_out = {
+            "relative": "raise embedding.dim, embedding.radius or embedding.iterations, or look for extreme branches "
+            "in the tree",
+            "edges": "embedding.loss=edges minimizes branches, not paths: set embedding.loss: relative and "
+            "embedding.optimizer: lbfgs, or lower embedding.min_pearson to see it beside them",
+        }
+        raise InputError(
+            f"the embedding keeps path lengths with Pearson {quality['pearson']:.4f} only, below "
+            f"embedding.min_pearson={options.min_pearson:g} (Euclidean: {quality['euclidean']['pearson']:.4f}): "
+            f"{way_out[options.loss]}"
+        )
+
+
+def placed(
+    tree: TreeArrays,
+    points: Points,
+    draw: Callable[[int], Pairs],
+    scale: float,
+    options: EmbeddingOptions,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Radius [n] and direction [n, d] of the points by the chosen loss and optimizer, and the iterations used."""
+    if options.loss == "edges":
+        from taxoscape.embedding.radam import fit_edges  # torch takes seconds to load: only where it is used
+
+        radius, direction = fit_edges(tree, options.dim, options.iterations, seed)
+        return radius[points.node], direction[points.node], options.iterations
+    direction = tree_directions(points.parent, scale * points.node_depth, options.dim, seed)[points.node]
+    if options.optimizer == "radam":
+        from taxoscape.embedding.radam import fit_relative
+
+        return fit_relative(scale * points.depth, direction, draw, scale, options.iterations)
+    return fit(scale * points.depth, direction, draw, scale, options.iterations)
 
 
 def pairs_of(points: Points, options: EmbeddingOptions, seed: int) -> Callable[[int], Pairs]:

@@ -25,6 +25,10 @@ EMBEDDING = {
     "recall_10nn": "ten nearest neighbours kept, share",
     "depth_radius": "correlation of depth with radius",
 }
+EMBEDDED = {
+    "relative": "so that distances between them equal distances along the tree",
+    "edges": "by the lengths of its branches alone, a loss that does not aim at distances between tips",
+}
 METRICS = {
     "mae": "mean absolute error",
     "r2": "R2",
@@ -42,7 +46,7 @@ def embedding(files: dict, config: dict) -> Section:
         "embedding",
         "Embedding of the tree",
         f"The tree's {quality['tips']:,} tips were placed in a {config['embedding']['dim']}-dimensional hyperbolic "
-        "ball so that distances between them equal distances along the tree.",
+        f"ball {EMBEDDED[quality['loss']]}.",
     )
     section.tables = [
         Table(

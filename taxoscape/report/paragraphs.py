@@ -106,9 +106,14 @@ def diversity(config: dict, versions: dict) -> str:
 
 def landscape(config: dict, versions: dict) -> str:
     settings, images = config["embedding"], config["images"]
+    loss = {
+        "relative": "the least relative stress of the path lengths between them",
+        "edges": "the lengths of the tree's branches alone",
+    }
+    optimizer = {"lbfgs": "L-BFGS @lbfgs", "radam": "Riemannian Adam @riemannian_adam of geoopt @geoopt"}
     return (
-        f"Tips of the tree were embedded in a {settings['dim']}-dimensional Poincare ball @poincare by the least "
-        f"relative stress, laid out by {config['layout']['method']}"
+        f"Tips of the tree were embedded in a {settings['dim']}-dimensional Poincare ball @poincare by "
+        f"{loss[settings['loss']]}, with {optimizer[settings['optimizer']]}, laid out by {config['layout']['method']}"
         f"{' @tsne' if config['layout']['method'] == 'tsne' else ''} with a grid cell of their own, and every sample "
         f"was drawn as an image of {images['size']} x {images['size']} pixels and 16 channels."
     )

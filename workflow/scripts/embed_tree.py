@@ -2,7 +2,8 @@
 
 from taxoscape import trees
 from taxoscape.compiled import use_threads
-from taxoscape.embedding.embed import EmbeddingOptions, embed
+from taxoscape.embedding.embed import embed
+from taxoscape.embedding.options import EmbeddingOptions
 from taxoscape.errors import logged
 from taxoscape.files import write_json, write_npz
 
