@@ -11,7 +11,7 @@ import yaml
 from taxoscape import tables
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
-from taxoscape.diversity.compare import check_diversity
+from taxoscape.diversity.check import check_diversity
 from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
 from taxoscape.filter import check_filter, foreseen

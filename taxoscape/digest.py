@@ -6,6 +6,7 @@ Snakemake reruns a job when its script or its params change, but does not look i
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,15 +35,20 @@ def imported(start: Path, root: Path = ROOT) -> set[Path]:
     return found
 
 
-def module_names(path: Path) -> set[str]:
+def module_names(path: Path) -> frozenset[str]:
     """Dotted names that a file imports, wherever in the file the import stands."""
+    return _names_in(path.read_text())
+
+
+@cache  # most modules are reached by many scripts, and reading their syntax is what takes time
+def _names_in(source: str) -> frozenset[str]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def _module_files(name: str, root: Path) -> list[Path]:

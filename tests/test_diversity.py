@@ -17,6 +17,7 @@ from test_trees import random_tree
 from taxoscape import metadata, rarefy, tables, trees
 from taxoscape.compositions import clr
 from taxoscape.diversity import alpha, beta, compare, differential, figures, rarefaction, study
+from taxoscape.diversity.check import check_diversity
 from taxoscape.diversity.compare import comparisons
 from taxoscape.diversity.permanova import compare_distances, field_tests
 from taxoscape.errors import InputError
@@ -511,9 +512,9 @@ def test_a_field_that_the_study_does_not_declare_is_refused():
     config = {"fields": {"age": {"type": "continuous"}}, "targets": {"diet": "classification"}, "time": None}
     settings = {"metadata": config, "diversity": {"fields": ["age", "diet", "agee"]}}
     with pytest.raises(InputError, match="diversity.fields: agee is not among metadata.fields and metadata.targets"):
-        compare.check_diversity(settings)
-    compare.check_diversity(settings | {"diversity": {"fields": ["diet"]}})
-    compare.check_diversity(settings | {"diversity": {"fields": None}})
+        check_diversity(settings)
+    check_diversity(settings | {"diversity": {"fields": ["diet"]}})
+    check_diversity(settings | {"diversity": {"fields": None}})
 
 
 # Differential abundance

@@ -19,8 +19,6 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from taxoscape import metadata
-from taxoscape.errors import InputError, examples
 from taxoscape.rarefy import stream
 
 FEWEST = 5  # samples or subjects; fewer can hardly be told from chance
@@ -60,17 +58,6 @@ class Comparison:
             "missing": self.missing,
             "left_out": self.left_out,
         }
-
-
-def check_diversity(config: dict) -> None:
-    """Raise InputError when diversity.fields names what is neither a field nor a target of the study."""
-    known = metadata.columns(config["metadata"])
-    unknown = [name for name in config["diversity"]["fields"] or [] if name not in known]
-    if unknown:
-        raise InputError(
-            f"diversity.fields: {examples(unknown)} is not among metadata.fields and metadata.targets "
-            f"({examples(known, 8) or 'none'}): declare it there, or set diversity.fields: null for all of them"
-        )
 
 
 def comparisons(design: pd.DataFrame, encoding: dict, names: list[str] | None, min_group: int) -> list[Comparison]:
