@@ -20,6 +20,7 @@ from taxoscape.compiled import compiled
 from taxoscape.errors import InputError
 
 TRUNCATE = 5.0  # sigmas; what is cut off is below 4e-6 of the peak
+ONE, TWO, THREE, STRIDE = (np.uintp(columns) for columns in (1, 2, 3, 4))
 SINGULAR = 1e-12  # smallest pivot of the Gram matrix, as a share of its largest entry, that float64 can invert
 
 
@@ -144,9 +145,9 @@ def condition_number(basis: Basis) -> float:
 
 
 def adjoint(images: np.ndarray, basis: Basis) -> np.ndarray:
-    """Inner products [N, D] of images [N, C, H, W] with the images of single taxa."""
+    """Inner products [N, D] of images [N, C, H, W] with the images of single taxa, summed in float64."""
     rows, columns = factors(basis)
-    images = np.ascontiguousarray(images, dtype=np.float64)
+    images = np.ascontiguousarray(images)
     products = np.zeros((len(images), len(basis.taxa)))
     _gather(images, basis.channels.astype(np.float64), rows, columns, *_windows(rows, columns), products)
     return products
@@ -185,41 +186,70 @@ def invert(images: np.ndarray, basis: Basis, nonnegative: bool = False, factor: 
 
 
 def _windows(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past the last pixel [D, 2] that a kernel touches, for rows and for columns."""
+    """First and one past the last pixel [D, 2] that a kernel touches, for rows and for columns.
+
+    Columns are rounded up to a multiple of STRIDE where the image is wide enough: the kernel is 0 in what is added.
+    """
     spans = []
     for profile in (rows, columns):
         touched = profile > 0
         spans.append(np.stack([touched.argmax(axis=1), profile.shape[1] - touched[:, ::-1].argmax(axis=1)], axis=1))
-    return spans[0], spans[1]
+    size, (first, last) = columns.shape[1], spans[1].T
+    width = np.minimum(-(-(last - first) // int(STRIDE)) * int(STRIDE), size)
+    first = np.minimum(first, size - width)
+    return spans[0].astype(np.uintp), np.stack([first, first + width], axis=1).astype(np.uintp)
 
 
-# Channels outside, taxa inside: one channel's plane stays in the cache while all taxa are added to it.
+# Both loops: channels outside, taxa inside, so that one channel's plane stays in the cache; STRIDE columns at a time,
+# written out, so that their weights stay in registers down all rows (2.5 times as fast as a loop over the columns).
+# Unsigned indices spare the compiler the look for negative ones.
 @compiled(parallel=True)
 def _splat(values, channels, rows, columns, row_span, column_span, images):  # images [N, C, H, W], added to
     for n in numba.prange(values.shape[0]):
         for c in range(channels.shape[1]):
+            plane = images[n, c]
             for i in range(values.shape[1]):
                 amount = values[n, i] * channels[i, c]
                 if amount == 0:
                     continue
-                for h in range(row_span[i, 0], row_span[i, 1]):
-                    strip = amount * rows[i, h]
-                    for w in range(column_span[i, 0], column_span[i, 1]):
-                        images[n, c, h, w] += strip * columns[i, w]
+                w, last = column_span[i]
+                while w + STRIDE <= last:
+                    x, y, z = w + ONE, w + TWO, w + THREE
+                    at_w, at_x, at_y, at_z = columns[i, w], columns[i, x], columns[i, y], columns[i, z]
+                    for h in range(row_span[i, 0], row_span[i, 1]):
+                        strip = amount * rows[i, h]
+                        plane[h, w] += strip * at_w
+                        plane[h, x] += strip * at_x
+                        plane[h, y] += strip * at_y
+                        plane[h, z] += strip * at_z
+                    w += STRIDE
+                while w < last:  # what is left of an image whose width is no multiple of STRIDE
+                    for h in range(row_span[i, 0], row_span[i, 1]):
+                        plane[h, w] += amount * rows[i, h] * columns[i, w]
+                    w += ONE
 
 
 @compiled(parallel=True)
 def _gather(images, channels, rows, columns, row_span, column_span, products):  # products [N, D], added to
     for n in numba.prange(images.shape[0]):
-        sums = np.zeros(images.shape[3])  # over the rows of a window, by column: a loop that vectorizes
         for c in range(channels.shape[1]):
+            plane = images[n, c]
             for i in range(products.shape[1]):
-                first, last = column_span[i]
-                sums[first:last] = 0.0
-                for h in range(row_span[i, 0], row_span[i, 1]):
-                    for w in range(first, last):
-                        sums[w] += images[n, c, h, w] * rows[i, h]
+                w, last = column_span[i]
                 seen = 0.0
-                for w in range(first, last):
-                    seen += sums[w] * columns[i, w]
+                while w + STRIDE <= last:
+                    x, y, z = w + ONE, w + TWO, w + THREE
+                    at_w, at_x, at_y, at_z = 0.0, 0.0, 0.0, 0.0
+                    for h in range(row_span[i, 0], row_span[i, 1]):
+                        weight = rows[i, h]
+                        at_w += plane[h, w] * weight
+                        at_x += plane[h, x] * weight
+                        at_y += plane[h, y] * weight
+                        at_z += plane[h, z] * weight
+                    seen += at_w * columns[i, w] + at_x * columns[i, x] + at_y * columns[i, y] + at_z * columns[i, z]
+                    w += STRIDE
+                while w < last:
+                    for h in range(row_span[i, 0], row_span[i, 1]):
+                        seen += plane[h, w] * rows[i, h] * columns[i, w]
+                    w += ONE
                 products[n, i] += seen * channels[i, c]
