@@ -83,6 +83,10 @@ OTHER = {
 BESIDE = {"embedding.loss": {"optimizer": "radam"}}
 
 
+# Keys of how images are shown or kept rerun one rule and no image; store_images runs only where it is asked for.
+DISPLAY = {"images.previews": "draw_previews", "images.gallery": "draw_gallery", "images.store": "store_images"}
+
+
 def leaves(section: dict, prefix: str = "") -> dict[str, object]:
     found = {}
     for key, value in section.items():
@@ -149,8 +153,8 @@ def expected(leaf: str, depends: dict[str, set[str]], seeded: set[str]) -> set[s
         return {"write_report"}
     if leaf == "reads.primers":  # its rules run only where primers are cut
         return expected("reads.primers_left", depends, seeded) | {"trim_primers", "gather_primers"}
-    if leaf == "images.store":  # its rule runs only where it is asked for
-        return expected("images.size", depends, seeded) | {"store_images"}
+    if leaf in DISPLAY:
+        return depends.get(DISPLAY[leaf], {DISPLAY[leaf]}) | {"write_report"}
     start = seeded if leaf == "seed" else (stage_rules(stage) | readers(stage)) & set(depends)
     # The report prints every setting.
     return set().union(*(depends[rule] for rule in start)) | {"write_report"}

@@ -14,6 +14,11 @@ def memory(mb):
     return lambda wildcards, attempt: mb * 2 ** (attempt - 1)
 
 
+def without(section, *keys):
+    """Section of the config but for keys that a rule does not use, so that these do not rerun it."""
+    return {key: value for key, value in config[section].items() if key not in keys}
+
+
 def reference(value):
     """Path of a reference that the config gives by its registered name or by a path; null stays null."""
     return references.resolve(value, config["references"]["folder"])
