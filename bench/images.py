@@ -1,15 +1,20 @@
-"""Images: our splat against the literal loop, our inverse against the weighted average, on one made-up landscape."""
+"""Images: our splat against the literal loop and against reading a store, our inverse against the weighted average."""
 
 import time
 from collections.abc import Callable
+from functools import partial
+from tempfile import TemporaryDirectory
 
 import numba
 import numpy as np
+import torch
+import zarr
 
-from taxoscape import images, raster
+from taxoscape import image_store, images, raster
 from taxoscape.basis import Basis
 
 TAXA, SIZE, CHANNELS, SAMPLES, DEPTH = 452, 256, 16, 32, 10_000
+LOADED, LOADED_SIZE, BATCH = 2000, 64, 64  # samples, pixels, samples of a batch, of the training loader
 LOOPED = 2  # taxa that the literal loop is timed on; its time grows with their number
 THREADS = 2
 
@@ -47,7 +52,43 @@ def rows() -> list[dict]:
         ),
         row("inverse, error against weighted average", ours, theirs, theirs / ours, "L1", f"{size}; float64"),
         row("inverse, time against weighted average", inverse, average, average / inverse, "s/image", size),
+        *loading(),
     ]
+
+
+def loading() -> list[dict]:
+    """Batches of normalised images as torch tensors: rasterized from values, against read from the image store."""
+    basis, values = landscape(LOADED_SIZE, LOADED)
+    orders = {"in order": np.arange(LOADED), "shuffled": np.random.default_rng(0).permutation(LOADED)}
+    found = []
+    with TemporaryDirectory() as folder:
+        image_store.write_store(folder, values, basis, [str(sample) for sample in range(LOADED)])
+        stored = image_store.open_store(folder)["images"]
+        for name, order in orders.items():
+            batches = np.split(order, range(BATCH, LOADED, BATCH))
+            read = seconds(partial(tensors, batches, lambda batch: read_batch(stored, batch)), 3)
+            ours = seconds(partial(tensors, batches, lambda batch: rasterized(values[batch], basis)), 3)
+            note = (
+                f"{LOADED:,} images of {TAXA} taxa, {LOADED_SIZE} px x {CHANNELS}, float32, batches of {BATCH}, "
+                f"{THREADS} threads; other: zarr, files cached by the system"
+            )
+            what = f"loading images {name}, against reading them"
+            found.append(row(what, ours / LOADED, read / LOADED, read / ours, "s/image", note))
+    return found
+
+
+def tensors(batches: list[np.ndarray], images_of: Callable) -> list[torch.Tensor]:
+    return [torch.from_numpy(images_of(batch)) for batch in batches]
+
+
+def rasterized(values: np.ndarray, basis: Basis) -> np.ndarray:
+    return raster.normalize(raster.rasterize(values, basis, np.float32), basis)
+
+
+def read_batch(stored: zarr.Array, batch: np.ndarray) -> np.ndarray:
+    """Images at the places of a batch; a batch in order is read as one slice, which is faster."""
+    in_order = (np.diff(batch) == 1).all()
+    return stored[batch[0] : batch[-1] + 1] if in_order else stored.oindex[batch]
 
 
 def row(name: str, ours: float, other: float, ratio: float, unit: str, note: str) -> dict:
@@ -64,11 +105,11 @@ def seconds(call: Callable, repeats: int = 7) -> float:
     return float(np.median(times))
 
 
-def landscape() -> tuple[Basis, np.ndarray]:
+def landscape(side: int = SIZE, samples: int = SAMPLES) -> tuple[Basis, np.ndarray]:
     """Taxa on distinct random cells and the values of sparse made-up communities."""
     rng = np.random.default_rng(0)
-    row_, col = np.divmod(rng.choice(SIZE * SIZE, TAXA, replace=False), SIZE)
-    counts = rng.multinomial(DEPTH, rng.dirichlet(np.full(TAXA, 0.1), SAMPLES))
+    row_, col = np.divmod(rng.choice(side * side, TAXA, replace=False), side)
+    counts = rng.multinomial(DEPTH, rng.dirichlet(np.full(TAXA, 0.1), samples))
     raw = images.raw_values(counts, "clr", 0.5)
     mean, std = images.standardisation(raw, "clr")
     basis = Basis(
@@ -78,7 +119,7 @@ def landscape() -> tuple[Basis, np.ndarray]:
         sigma=images.bandwidths(np.stack([row_, col], axis=1), 0.7, 1.5),
         channels=rng.dirichlet(np.ones(CHANNELS), TAXA),
         channel_names=np.arange(CHANNELS).astype(str),
-        size=SIZE,
+        size=side,
         channel_mean=np.zeros(CHANNELS),
         channel_std=np.ones(CHANNELS),
         value_mean=mean,
