@@ -3,6 +3,7 @@
 v = (clr(counts + pseudocount) - mean) / std with the training samples' constants, or relative abundances as they are.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ MIN_VALUE_STD = 0.05  # natural-log units; taxa that hardly vary in training are
 MIN_CHANNEL_STD = 1e-12  # image units; below it a channel is blank
 SPREAD = 0.5  # bandwidth as a share of the distance to the nearest taxon
 BATCH = 64  # images in memory at a time
+NOISE = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # standard deviation of noise as a share of that of an image's pixels
+PROBED = 32  # samples whose images get noise
 
 
 def raw_values(counts: np.ndarray, values: str, pseudocount: float) -> np.ndarray:
@@ -115,12 +118,29 @@ def image_extremes(values: np.ndarray, basis: Basis) -> np.ndarray:
     return np.concatenate([raster.extremes(raster.rasterize(values[at : at + BATCH], basis)) for at in starts])
 
 
+def perturbed(values: np.ndarray, basis: Basis, levels: Sequence[float], seed: int) -> np.ndarray:
+    """L1 distances [levels, N] between compositions and those read off images with noise in every pixel.
+
+    values [N, D]. Normal noise, independent between pixels and channels, is added to the images as models see them
+    (normalised); its standard deviation is `level` times that of the image's own pixels. The inverse is linear: what
+    one draw of noise does to the values of a sample is computed once and scaled.
+    """
+    raw = raster.rasterize(values, basis)
+    seen = raster.normalize(raw, basis)
+    noise = np.random.default_rng(seed).normal(size=seen.shape) * seen.std(axis=(1, 2, 3), keepdims=True)
+    shift = raster.invert(raster.denormalize(seen + noise, basis, raster.extremes(raw)), basis) - values
+    truth = composition_of(values, basis)
+    returned = [composition_of(values + level * shift, basis) for level in levels]
+    return np.abs(np.array(returned) - truth).sum(axis=2)
+
+
 @threadpool_limits.wrap(limits=1)  # sums of more threads differ in their last digits
-def image_quality(values: np.ndarray, kept: np.ndarray, basis: Basis) -> dict:
+def image_quality(values: np.ndarray, kept: np.ndarray, basis: Basis, seed: int) -> dict:
     """Figures of the images: how exactly they turn back, conditioning, reads kept, and each channel's statistics.
 
     values [N, D], kept [N] (share of a sample's reads in retained taxa). The inverse error is the L1 distance between
-    a sample's composition and the one computed back from its float32 image.
+    a sample's composition and the one computed back from its float32 image; `noise` has that distance for images with
+    noise (`perturbed`; at most PROBED samples, drawn by the seed), beside that to the mean composition.
     """
     factor, errors = raster.factorize(basis), []
     for start in range(0, len(values), BATCH):
@@ -128,6 +148,11 @@ def image_quality(values: np.ndarray, kept: np.ndarray, basis: Basis) -> dict:
         returned = raster.invert(raster.rasterize(batch, basis, np.float32), basis, factor=factor)
         errors.append(np.abs(composition_of(returned, basis) - composition_of(batch, basis)).sum(axis=1))
     errors = np.concatenate(errors)
+    probed = values[np.random.default_rng(seed).permutation(len(values))[:PROBED]]
+    noisy = np.concatenate(
+        [perturbed(probed[at : at + 8], basis, NOISE, seed + at) for at in range(0, PROBED, 8)], axis=1
+    )
+    truth = composition_of(values, basis)
     pixels = np.stack([basis.row, basis.col], axis=1)
     return {
         "samples": len(values),
@@ -137,6 +162,11 @@ def image_quality(values: np.ndarray, kept: np.ndarray, basis: Basis) -> dict:
         "inverse_l1_mean": errors.mean(),
         "inverse_l1_worst": errors.max(),
         "condition_number": raster.condition_number(basis),
+        "mean_composition_l1": np.abs(truth - truth.mean(axis=0)).sum(axis=1).mean(),
+        "noise": [
+            {"share": share, "l1_mean": row.mean(), "l1_worst": row.max()}
+            for share, row in zip(NOISE, noisy, strict=True)
+        ],
         "reads_kept_median": np.median(kept),
         "reads_kept_least": kept.min(),
         "channels": [

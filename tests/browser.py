@@ -68,6 +68,11 @@ class Browser:
         found = self.call("element", using="css selector", value=selector)[ELEMENT]
         self.call(f"element/{found}/value", text=key)
 
+    def strike(self, key: str) -> None:
+        """Press a key in whatever has the focus."""
+        moves = [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}]
+        self.call("actions", actions=[{"type": "key", "id": "keyboard", "actions": moves}])
+
     def console(self) -> list[dict]:
         """Messages of the console since the last call; level SEVERE is an error."""
         return self.call("se/log", type="browser")

@@ -10,9 +10,10 @@ from test_raster import make_basis
 
 from taxoscape import raster
 from taxoscape.digest import ROOT
+from taxoscape.palette import choose_clades
 from taxoscape.previews import contrast, courses, differences, gallery, payload
 
-TEMPLATES = ROOT / "workflow" / "report"
+TEMPLATES = ROOT / "workflow" / "report" / "gallery"
 HOSTILE = "</script><script>window.stolen=1</script><img src=x onerror='window.stolen=1'>"
 FAMILIES = ["Bifidobacteriaceae", "Lachnospiraceae", "Enterobacteriaceae", "Bacteroidaceae"]
 NOTE = "Gene content was inferred."
@@ -51,9 +52,14 @@ def study(taxa=40, subjects=12, visits=3, seed=0, name="s{}"):
     return basis, stored, lineages, design, encoding, np.arange(count) < count - visits
 
 
+def gathered(basis, stored, lineages, design, encoding, train, most=1000):
+    clades = choose_clades(lineages, stored["counts"].sum(axis=0))
+    return gallery.gather(basis, stored, lineages, design, encoding, train, most, clades, 0)
+
+
 def written(path, made=None, most=1000, functions=NOTE, simulated=False):
     basis, stored, lineages, design, encoding, train = made or study()
-    content, arrays = gallery.gather(basis, stored, lineages, design, encoding, train, most)
+    content, arrays = gathered(basis, stored, lineages, design, encoding, train, most)
     groups, compared = gallery.compare(stored["counts"][train], basis, design[train], encoding, 0)
     words = {"simulated": simulated, "functions": functions, "studied": len(stored["samples"])}
     path.write_text(gallery.page(TEMPLATES, content | groups, arrays | compared, **words))
@@ -104,7 +110,7 @@ def test_subjects_are_shown_with_all_their_samples_or_not_at_all():
 def test_samples_of_a_subject_stand_in_the_order_of_time_those_without_one_last():
     basis, stored, lineages, design, encoding, train = study(subjects=3)
     design.iloc[1, design.columns.get_loc("time")] = np.nan
-    content, arrays = gallery.gather(basis, stored, lineages, design, encoding, train, 1000)
+    content, arrays = gathered(basis, stored, lineages, design, encoding, train)
     assert [subject["samples"] for subject in content["subjects"]] == [[2, 0, 1], [5, 4, 3], [8, 7, 6]]
     assert content["whens"][:3] == ["2 days", "", "0 days"]
     np.testing.assert_array_equal(arrays["counts"], stored["counts"])
@@ -113,9 +119,9 @@ def test_samples_of_a_subject_stand_in_the_order_of_time_those_without_one_last(
 def test_clades_that_have_most_reads_get_colours_of_their_own():
     basis, stored, lineages, *rest = study()
     lineages = [f"k__B; p__P{i}" for i in range(40)]
-    content, _ = gallery.gather(basis, stored, lineages, *rest, 1000)
+    content, _ = gathered(basis, stored, lineages, *rest)
     phylum = content["ranks"][0]
-    mean = (stored["counts"][rest[2]] / 1000).mean(axis=0)
+    mean = stored["counts"].sum(axis=0)
     assert phylum["clades"] == [f"P{i}" for i in np.argsort(-mean)[:8]] + ["other"]
     assert len(set(phylum["colours"])) == 9
     assert phylum["others"] == 32
@@ -188,13 +194,15 @@ def test_a_course_is_the_mean_of_each_stretch_of_time():
     time = np.repeat([0.0, 1.0, 5.0], 20)
     time[7] = np.nan
     design = pd.DataFrame({"time": time, "diet": np.tile(["milk", "bread"], 30), "rare": ["x"] * 58 + ["y"] * 2})
+    design["group"] = [f"person {i % 20}" for i in range(60)]
+    members = np.array([[1, 0], [1, 0], [0, 1], [0, 1]])
     encoding = {
         "targets": {},
         "fields": {"diet": {"categories": ["bread", "milk"]}, "rare": {"categories": ["x", "y"]}},
     }
     encoding["time"] = {"column": "day", "unit": "days"}
     shares = np.random.default_rng(0).dirichlet(np.ones(4), 60)
-    found, means = courses.mean_courses(shares, 2 * shares, design, encoding)
+    found, means = courses.mean_courses(shares, 2 * shares, members, design, encoding, 0)
     assert [course["name"] for course in found] == ["all training samples", "diet: bread", "diet: milk", "rare: x"]
     assert [step["when"] for step in found[0]["steps"]] == ["0 to 0 days", "1 to 5 days"]
     assert [step["samples"] for step in found[0]["steps"]] == [19, 40]
@@ -202,14 +210,29 @@ def test_a_course_is_the_mean_of_each_stretch_of_time():
     milk = (design["diet"] == "milk") & (design["time"] == 0)
     np.testing.assert_allclose(means["mean_values"][4], 2 * shares[milk].mean(axis=0), rtol=1e-6)
     assert means["mean_values"].shape == (8, 4)
+    assert [step["subjects"] for step in found[0]["steps"]] == [19, 20]
+    of_clades = means["mean_shares"] @ members
+    assert (means["clade_low"] < of_clades).all()
+    assert (of_clades < means["clade_high"]).all()
+
+
+def test_the_interval_of_a_mean_is_as_wide_as_theory_says_and_knows_who_gave_samples():
+    values = np.random.default_rng(0).normal(size=(400, 20))
+    people = np.array([f"p{i}" for i in range(400)])
+    low, high = courses.mean_interval(values, people, 0)
+    np.testing.assert_allclose((high - low).mean(), 2 * 1.96 / 20, rtol=0.05)
+    again = courses.mean_interval(np.repeat(values, 5, axis=0), np.repeat(people, 5), 0)
+    np.testing.assert_allclose(again, (low, high))
+    assert np.isnan(courses.mean_interval(values, np.repeat(list("abcd"), 100), 0)).all()
 
 
 def test_without_times_there_is_no_course():
     basis, stored, lineages, design, encoding, train = study()
     design["time"] = np.nan
-    content, arrays = gallery.gather(basis, stored, lineages, design, encoding, train, 1000)
+    content, arrays = gathered(basis, stored, lineages, design, encoding, train)
     assert content["courses"] == []
     assert arrays["mean_shares"].shape == (0, 40)
+    assert arrays["clade_low"].shape == (0, sum(len(entry["clades"]) for entry in content["ranks"]))
 
 
 # --- the page ---
@@ -327,6 +350,53 @@ def test_the_slider_moves_through_a_subjects_samples_in_time(browser, page):
     assert pixels(browser, "image") != before
     assert "s1 " in browser.run("return document.getElementById('about').textContent")
     assert "1 days" in browser.run("return document.getElementById('time').getAttribute('aria-valuetext')")
+
+
+def test_means_over_time_come_with_their_interval(browser, page):
+    shown(browser, page)
+    last = browser.run("return gallery.content.subjects.findIndex((subject) => subject.mean)")
+    browser.run(
+        "subject.value = arguments[0]; document.getElementById('subject').dispatchEvent(new Event('change'))", last
+    )
+    assert "95 % interval over subjects (host id)" in browser.run(
+        "return document.getElementById('course-how').innerText"
+    )
+    assert re.search(r"\d % \(\d.*% to \d", browser.run("return document.getElementById('image-clades').innerText"))
+    assert "of 11 subjects" in browser.run("return document.getElementById('about').textContent")
+    bars = pixels(browser, "course")
+    browser.press("#time", "\ue014")
+    assert pixels(browser, "course") != bars
+
+
+def test_the_tab_key_reaches_every_control_and_escape_closes_the_tip(browser, page):
+    shown(browser, page)
+    reached = set()
+    for _ in range(30):
+        browser.strike("\ue004")
+        reached.add(browser.run("const at = document.activeElement; return at.id || at.name || at.tagName"))
+    wanted = {
+        "rank",
+        "find",
+        "map",
+        "subject",
+        "one",
+        "time",
+        "image",
+        "view",
+        "contrast",
+        "first",
+        "second",
+        "difference",
+    }
+    assert wanted <= reached
+    browser.press("#map", "\ue015")
+    assert not browser.run("return document.getElementById('tip').hidden")
+    browser.press("#map", "\ue00c")
+    assert browser.run("return document.getElementById('tip').hidden")
+
+
+def test_every_script_is_in_the_page_and_no_other():
+    assert sorted(path.stem for path in TEMPLATES.glob("*.js")) == sorted(gallery.SCRIPTS)
 
 
 def test_pickers_choose_subject_sample_channel_rank_and_groups(browser, page):

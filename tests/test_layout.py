@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist, pdist, squareform
 from skbio import DistanceMatrix, TreeNode
 from skbio.stats.ordination import pcoa
 
+from bench._globalgut import prevalent_taxa, tree_distances
 from taxoscape import tables, trees
 from taxoscape.errors import InputError
 from taxoscape.layout import plane, quality, snap
@@ -310,17 +311,13 @@ def test_clades_stay_together_on_the_map():
 
 def test_real_taxa_keep_their_neighbours(data: Path):
     """452 most prevalent OTUs of the global gut study at 128 cells: recall 0.60, trustworthiness 0.93."""
-    folder = data / "globalgut_yatsunenko"
-    table, tree = tables.read_table(folder / "table.biom"), trees.read_tree(folder / "tree.nwk")
-    tips = {tip.name for tip in tree.tips()}
-    ids = np.array([name for name in table.ids("observation") if name in tips])
-    prevalence = (tables.counts(table, taxa=ids) > 0).mean(axis=0)
-    taxa = list(ids[np.sort(np.argsort(-prevalence, kind="stable")[:452])])
-    tree = trees.tree_arrays(tree.shear(taxa))
-    order = [tree.tips.index(taxon) for taxon in taxa]
-    distances = trees.patristic_distances(tree)[np.ix_(order, order)]
+    _, tree, taxa = prevalent_taxa(data, 452)
+    tree = trees.tree_arrays(tree)
+    distances = tree_distances(tree, taxa)
     cells, _ = lay_out(distances, tree, taxa, "tsne", 128, 12, 0)
-    figures = quality.layout_quality(distances, cells, list(tables.read_taxonomy(folder / "taxonomy.tsv")[taxa]))
+    figures = quality.layout_quality(
+        distances, cells, list(tables.read_taxonomy(data / "globalgut_yatsunenko/taxonomy.tsv")[taxa])
+    )
     print(json.dumps(figures, default=str))
     assert figures["shared_cells"] == 0
     assert figures["recall"] >= 0.60

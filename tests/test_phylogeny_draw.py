@@ -7,7 +7,7 @@ from skbio import TreeNode
 from test_trees import random_tree
 
 from taxoscape import trees
-from taxoscape.palette import OTHER, PALETTE, UNASSIGNED
+from taxoscape.palette import PALETTE, choose_clades
 from taxoscape.phylogeny import draw
 
 
@@ -33,15 +33,6 @@ def test_a_branch_has_the_colour_that_all_tips_below_it_share():
     assert colours.tolist() == [draw.MIXED, draw.MIXED, "red", "red", "red", "blue", "red", "red", "red"]
 
 
-def test_the_commonest_names_have_colours_and_the_rest_is_grey():
-    taxa = [f"k__B; p__{'ABCDEFGHIJ'[place]}" for place in range(10) for _ in range(12 - place)] + ["k__B"]
-    names, colours = draw.colours_at(taxa, "phylum")
-    assert list(colours) == [*"ABCDEFGH", "other", "unassigned"]
-    assert list(colours.values()) == [*PALETTE, OTHER, UNASSIGNED]
-    assert names.count("other") == 4 + 3
-    assert names[-1] == "unassigned"
-
-
 def test_a_ring_has_one_arc_for_each_run_of_a_colour():
     arcs, colours = draw.ring(np.array([10.0, 20.0, 30.0, 40.0]), np.array(["r", "r", "b", "r"], dtype=object))
     assert colours == ["r", "b", "r"]
@@ -58,8 +49,9 @@ def test_one_long_branch_does_not_squeeze_the_rest(depths, end):
 @pytest.mark.parametrize("text", ["(a:1,b:2);", "(a:0,b:0,c:0);", "((a:1,b:1):1,(c:1,(d:1,e:90):1):1);"])
 def test_small_and_flat_trees_are_drawn_the_same_again(text, tmp_path):
     tree = trees.tree_arrays(TreeNode.read([text]))
+    taxa = ["k__B; p__X"] * len(tree.tips)
     for name in ("first.png", "second.png"):
-        draw.draw_tree(tree, ["k__B; p__X"] * len(tree.tips), tmp_path / name)
+        draw.draw_tree(tree, taxa, choose_clades(taxa, np.ones(len(taxa))), tmp_path / name)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     assert (matplotlib.image.imread(tmp_path / "first.png")[..., :3] < 0.9).any()
 
@@ -67,7 +59,7 @@ def test_small_and_flat_trees_are_drawn_the_same_again(text, tmp_path):
 def test_two_thousand_tips_are_drawn(tmp_path):
     tree = trees.tree_arrays(random_tree(2000, 0))
     taxa = [f"k__B; p__{place // 250}" for place in range(2000)]
-    draw.draw_tree(tree, taxa, tmp_path / "tree.png")
+    draw.draw_tree(tree, taxa, choose_clades(taxa, np.ones(2000)), tmp_path / "tree.png")
     image = matplotlib.image.imread(tmp_path / "tree.png")[..., :3]
     for colour in PALETTE:
         wanted = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255

@@ -6,7 +6,9 @@ import pytest
 from matplotlib.text import Text
 from test_raster import make_basis
 
+from taxoscape import images
 from taxoscape.figures import save
+from taxoscape.palette import choose_clades
 from taxoscape.previews import contrast, draw, paint
 
 LINEAGES = ["k__B; p__Firmicutes; c__Clostridia; o__C; f__Lachno; g__Blautia", "k__B; p__Bacteroidota; c__; o__"]
@@ -88,19 +90,6 @@ def test_opacity_grows_with_the_share_of_reads():
     assert (strength[0], strength[2], strength[-1]) == (0, 0.15, 1)
 
 
-def test_clades_are_coloured_at_the_highest_rank_that_parts_the_taxa():
-    phyla = [f"k__B; p__P{i % 5}; c__C{i}" for i in range(20)]
-    rank, clade, colours = paint.clades(phyla)
-    assert (rank, set(clade)) == ("phylum", {f"P{i}" for i in range(5)})
-    assert len(set(colours.values())) == 5
-    one = [f"k__B; p__P; c__C{i % 12}" for i in range(24)] + ["Unassigned"]
-    rank, clade, colours = paint.clades(one)
-    assert rank == "class"
-    assert (clade == "other").sum() == 8
-    assert clade[-1] == "unassigned"
-    assert paint.clades(["Unassigned"] * 3)[0] == "phylum"
-
-
 def test_taxa_are_named_by_what_is_known():
     assert paint.full_name(LINEAGES[0]) == "Blautia"
     assert paint.full_name(LINEAGES[0] + "; s__obeum") == "Blautia obeum"
@@ -118,13 +107,15 @@ def figures(taxa=40, samples=8, encoding=None):
     shares = rng.dirichlet(np.full(taxa, 0.3), samples)
     values, mean = rng.normal(size=(samples, taxa)), shares.mean(axis=0)
     lineages = [LINEAGES[i % 2] for i in range(taxa)]
+    clades = choose_clades(lineages, mean)
     groups = contrast.largest_contrast(values, design_of(age=np.arange(float(samples))), encoding or NOTHING)
     names = [f"s{i}" for i in range(samples)]
     return {
-        "taxa": draw.draw_taxa(basis, lineages, mean, samples),
+        "taxa": draw.draw_taxa(basis, lineages, mean, samples, clades),
         "channels": draw.draw_channels(basis, mean, samples),
-        "samples": draw.draw_samples(basis, shares, names, ["age 3 years"] * samples, lineages),
+        "samples": draw.draw_samples(basis, shares, names, ["age 3 years"] * samples, lineages, clades),
         "difference": draw.draw_difference(basis, values, groups, lineages),
+        "noise": draw.draw_noise(images.image_quality(values, np.ones(samples), basis, 0)),
     }
 
 
@@ -141,6 +132,7 @@ def test_pictures_say_what_they_show_and_are_the_same_each_time(tmp_path):
     assert "8 training samples" in said["channels"]
     assert "age 3 years" in said["samples"]
     assert "age 4.67 years or more" in said["difference"]
+    assert "worst sample" in said["noise"]
     for name in drawn:
         first, again = ((tmp_path / folder / f"{name}.png").read_bytes() for folder in ("first", "again"))
         assert first == again

@@ -1,4 +1,4 @@
-"""Draw a tree as a circle: the root in the middle, every branch as long as it is, tips coloured by a rank."""
+"""Draw a tree as a circle: the root in the middle, every branch as long as it is, tips coloured by clade."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 
 from taxoscape import trees
 from taxoscape.figures import save
-from taxoscape.palette import OTHER, PALETTE, UNASSIGNED
-from taxoscape.taxonomy.lineages import RANKS, rank_names
+from taxoscape.palette import Clades, clades_at
 from taxoscape.trees import TreeArrays
 
 MIXED = "#444444"  # branches above tips of several colours
@@ -23,12 +22,12 @@ STEP = 1.0  # degrees of an arc drawn as one straight line
 ENDS, FURTHER = 0.99, 1.3
 
 
-def draw_tree(tree: TreeArrays, taxa: Sequence[str], path: str | Path, rank: str = "phylum") -> None:
-    """Write a figure (PNG) of a tree with lineages of its tips [n], coloured by the names at `rank`."""
+def draw_tree(tree: TreeArrays, taxa: Sequence[str], clades: Clades, path: str | Path) -> None:
+    """Write a figure (PNG) of a tree with lineages of its tips [n], coloured by clade as all figures are."""
     angle, depth = angles(tree), trees.depths(tree)
     end = outer_depth(depth[tree.tip_node])
     radius = np.minimum(depth, end) / end
-    names, colours = colours_at(taxa, rank)
+    names, colours = clades_at(taxa, clades, clades.rank)
     branch = branch_colours(tree, [colours[name] for name in names])
     figure = Figure(figsize=(9, 9.8))
     axis = figure.add_axes((0.02, 0.1, 0.96, 0.88))
@@ -49,7 +48,7 @@ def draw_tree(tree: TreeArrays, taxa: Sequence[str], path: str | Path, rank: str
     if len(cut):
         marks.append(Line2D([], [], ls="", marker="o", ms=4, color="black"))
         texts.append(f"{len(cut):,} longer than drawn")
-    figure.legend(marks, texts, title=f"{rank} (tips)", loc="lower center", ncol=4, fontsize=9, frameon=False)
+    figure.legend(marks, texts, title=f"{clades.rank} (tips)", loc="lower center", ncol=4, fontsize=9, frameon=False)
     save(figure, path, dpi=150)
 
 
@@ -69,19 +68,6 @@ def angles(tree: TreeArrays) -> np.ndarray:
 def outer_depth(depth: np.ndarray) -> float:
     """Depth (substitutions/site) at which the circle ends, from the depths of the tips [n]; 1 for tips on the root."""
     return float(min(depth.max(), FURTHER * np.quantile(depth, ENDS, method="lower"))) or float(depth.max()) or 1.0
-
-
-def colours_at(taxa: Sequence[str], rank: str) -> tuple[list[str], dict[str, str]]:
-    """Name of each lineage at a rank, and name -> colour, the most numerous first; rarer ones are `other`."""
-    level = list(RANKS.values()).index(rank)
-    ranks = [rank_names(taxon) for taxon in taxa]
-    names = [some[level] if len(some) > level else "unassigned" for some in ranks]
-    counted = Counter(name for name in names if name != "unassigned")
-    ordered = sorted(counted, key=lambda name: (-counted[name], name))
-    colours = dict(zip(ordered, PALETTE, strict=False))
-    names = [name if name in colours or name == "unassigned" else "other" for name in names]
-    rest = {"other": OTHER, "unassigned": UNASSIGNED}
-    return names, colours | {name: colour for name, colour in rest.items() if name in names}
 
 
 def branch_colours(tree: TreeArrays, tips: Sequence[str]) -> np.ndarray:

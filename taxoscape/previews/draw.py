@@ -1,9 +1,10 @@
-"""Draw: the four previews as matplotlib figures; each says in words what it shows."""
+"""Draw: the previews as matplotlib figures; each says in words what it shows."""
 
 import textwrap
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib import cm, colors, patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from taxoscape.basis import Basis
 from taxoscape.layout.snap import spread
+from taxoscape.palette import PALETTE, Clades, clades_at, names_at
 from taxoscape.previews import paint
 from taxoscape.previews.contrast import Contrast
 
@@ -21,9 +23,9 @@ LABELLED = 8  # families named on the map
 LISTED = 8  # taxa named on each side of a difference
 
 
-def draw_taxa(basis: Basis, lineages: list[str], mean: np.ndarray, samples: int) -> Figure:
+def draw_taxa(basis: Basis, lineages: list[str], mean: np.ndarray, samples: int, clades: Clades) -> Figure:
     """Map of taxa: a dot in each cell, coloured by clade, as large as the taxon is abundant (mean [D], shares)."""
-    rank, clade, colours = paint.clades(lineages)
+    clade, colours = clades_at(lineages, clades, clades.rank)
     figure = Figure(figsize=(9.6, 7.2))
     ax = figure.subplots()
     area = np.pi * (0.5 + 3.2 * paint.strength(mean)) ** 2 * (64 / basis.size) ** 0.5
@@ -33,7 +35,7 @@ def draw_taxa(basis: Basis, lineages: list[str], mean: np.ndarray, samples: int)
     shares = {name: mean[clade == name].sum() / mean.sum() for name in colours}
     texts = [f"{name}\n{(clade == name).sum()} taxa, {shares[name]:.1%} of reads" for name in colours]
     marks = [_dot(colour, 8) for colour in colours.values()]
-    clade_legend = ax.legend(marks, texts, title=rank, loc="upper left", bbox_to_anchor=(1.01, 1), **LEGEND)
+    clade_legend = ax.legend(marks, texts, title=clades.rank, loc="upper left", bbox_to_anchor=(1.01, 1), **LEGEND)
     ax.add_artist(clade_legend)
     sizes = [1e-4, 1e-3, 1e-2, 1e-1]
     marks = [_dot("#555555", 2 * (0.5 + 3.2 * paint.strength(np.array(size))) * 1.48) for size in sizes]
@@ -92,9 +94,11 @@ def draw_channels(basis: Basis, mean: np.ndarray, samples: int) -> Figure:
     return figure
 
 
-def draw_samples(basis: Basis, shares: np.ndarray, names: list[str], labels: list[str], lineages: list[str]) -> Figure:
+def draw_samples(
+    basis: Basis, shares: np.ndarray, names: list[str], labels: list[str], lineages: list[str], clades: Clades
+) -> Figure:
     """Samples side by side on the same map: hue = clade, opacity = share of reads; shares [n, D]."""
-    rank, clade, colours = paint.clades(lineages)
+    clade, colours = clades_at(lineages, clades, clades.rank)
     palette = np.array([colors.to_rgb(colours[name]) for name in clade])
     columns = min(4, len(names))
     rows = -(-len(names) // columns)
@@ -113,7 +117,7 @@ def draw_samples(basis: Basis, shares: np.ndarray, names: list[str], labels: lis
         ax.set_title("\n".join(filter(None, [textwrap.shorten(names[place], 34), labels[place]])), fontsize=8)
     figure.subplots_adjust(left=0.02, right=0.98, bottom=1.05 / height, top=1 - 1.1 / height, hspace=0.2, wspace=0.05)
     marks = [_dot(colour, 8) for colour in colours.values()]
-    figure.legend(marks, colours, title=rank, loc="lower left", ncol=3, fontsize=8, frameon=False)
+    figure.legend(marks, colours, title=clades.rank, loc="lower left", ncol=3, fontsize=8, frameon=False)
     bar = figure.add_axes((0.7, 0.55 / height, 0.26, 0.12 / height))
     ramp = paint.strength(np.geomspace(paint.FAINTEST, paint.FULL, 128))
     bar.imshow(np.dstack([np.zeros((1, 128, 3)), ramp[None]]), aspect="auto", extent=(-4, -1, 0, 1))
@@ -175,9 +179,34 @@ def draw_difference(basis: Basis, values: np.ndarray, contrast: Contrast | None,
     return figure
 
 
+def draw_noise(quality: dict) -> Figure:
+    """Error of the composition read off an image against the noise in its pixels; `quality` as image_quality has it."""
+    share, mean, worst = (np.array([row[key] for row in quality["noise"]]) for key in ("share", "l1_mean", "l1_worst"))
+    figure = Figure(figsize=(9.6, 4.2))
+    ax = figure.subplots()
+    ax.plot(100 * share, mean, marker="o", color=PALETTE[0], label="mean of the samples")
+    ax.plot(100 * share, worst, marker="o", color=PALETTE[5], ls="--", label="worst sample")
+    blind = quality["mean_composition_l1"]
+    ax.axhline(blind, color="#777777", lw=1, label="the mean community instead, without any image")
+    ax.set(xscale="log", yscale="log", xlabel="noise, % of the standard deviation of the image's pixels")
+    ax.set_ylabel("L1 distance to the true composition\n(0 = same, 2 = no taxon in common)")
+    ax.set_xticks(100 * share, [f"{100 * value:g}" for value in share])
+    ax.minorticks_off()
+    ax.legend(frameon=False, fontsize=9)
+    ax.spines[["top", "right"]].set_visible(False)
+    _title(
+        figure,
+        "What noise does to the community that is read off an image",
+        "Normal noise was added to every pixel of the images that models see, and the composition computed back by "
+        "least squares. Without noise it comes back exactly.",
+    )
+    figure.subplots_adjust(left=0.12, right=0.97, bottom=0.14, top=0.82)
+    return figure
+
+
 def _name_families(ax: Axes, basis: Basis, lineages: list[str]) -> None:
     """Write the names of the largest families above their densest stretch."""
-    families = paint.ranks(lineages)["family"].map(paint.last_name)
+    families = pd.Series(names_at(lineages, "family"))
     counts = families[families != ""].value_counts()
     for family in counts[counts >= 3].head(LABELLED).index:
         rows, cols = (axis[(families == family).to_numpy()] for axis in (basis.row, basis.col))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from taxoscape import images, raster
 from taxoscape.basis import Basis
-from taxoscape.layout.quality import ranks
+from taxoscape.palette import COLOURED, Clades, clades_at, names_at
 from taxoscape.previews import paint
 from taxoscape.previews.contrast import spaced
 from taxoscape.previews.courses import mean_courses
@@ -44,22 +44,34 @@ METHODS = {
     "picrust2": "PICRUSt2",
     "table": "a table of gene content that came with the study",
 }
-RANK_NAMES = ["phylum", "class", "order", "family", "genus"]
+# The page is one file: these are written into it in this order.
+SCRIPTS = ["data", "raster", "words", "paint", "map", "sample", "course", "groups", "taxon", "point", "page"]
 SEEN = 0.98  # share of the channel images' values, at taxa, that the colour scale spans
 PROBED = 64  # training images that colour scales are fitted on
 
 
 def gather(
-    basis: Basis, stored: dict, lineages: list[str], design: pd.DataFrame, encoding: dict, train: np.ndarray, most: int
+    basis: Basis,
+    stored: dict,
+    lineages: list[str],
+    design: pd.DataFrame,
+    encoding: dict,
+    train: np.ndarray,
+    most: int,
+    clades: Clades,
+    seed: int,
 ) -> tuple[dict, dict]:
     """Content and arrays of the page, the groups apart: taxa, kernels, channels and `most` samples.
 
-    stored: composition.npz; lineages [D]; design: its N rows; train [N] bool.
+    stored: composition.npz; lineages [D]; design: its N rows; train [N] bool; seed: of the intervals of means.
     """
     shares = images.shares(stored["counts"])
     mean = shares[train].mean(axis=0)
     chosen = whole_groups(design["group"], most)
-    courses, means = mean_courses(shares[train], stored["values"][train], design[train], encoding)
+    coloured = [_rank(rank, lineages, clades) for rank in COLOURED]
+    members = np.column_stack([np.equal.outer(entry["of"], range(len(entry["clades"]))) for entry in coloured])
+    values = stored["values"][train]
+    courses, means = mean_courses(shares[train], values, members.astype(float), design[train], encoding, seed)
     content = {
         "size": basis.size,
         "values": basis.values,
@@ -70,8 +82,8 @@ def gather(
         "taxa": [str(taxon) for taxon in basis.taxa],
         "names": [paint.full_name(lineage) for lineage in lineages],
         "lineages": lineages,
-        "ranks": [_rank(rank, lineages, mean) for rank in RANK_NAMES],
-        "rank": RANK_NAMES.index(paint.clades(lineages)[0]),
+        "ranks": coloured,
+        "rank": COLOURED.index(clades.rank),
         "channels": [_channel(str(name)) for name in basis.channel_names],
         "training": int(train.sum()),
         "courses": courses,
@@ -111,12 +123,13 @@ def compare(counts: np.ndarray, basis: Basis, design: pd.DataFrame, encoding: di
 
 
 def page(folder: str | Path, content: dict, arrays: dict, **words: object) -> str:
-    """Fill the template in `folder` with style, script and packed data; every text is escaped."""
+    """Fill the template in `folder` with style, scripts and packed data; every text is escaped."""
     folder = Path(folder)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string((folder / "gallery.html.j2").read_text())
-    inline = {name: (folder / f"gallery.{name}").read_text() for name in ("css", "js")}
-    return template.render(**inline, data=pack(content, arrays), content=content, **words)
+    template = environment.from_string((folder / "page.html.j2").read_text())
+    css = (folder / "style.css").read_text()
+    js = "\n".join((folder / f"{name}.js").read_text() for name in SCRIPTS)
+    return template.render(css=css, js=js, data=pack(content, arrays), content=content, **words)
 
 
 def functions_note(quality: str | Path) -> str:
@@ -161,21 +174,16 @@ def _strips(profiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return first.astype(np.uint16), np.take_along_axis(padded, first[:, None] + np.arange(reach), axis=1)
 
 
-def _rank(rank: str, lineages: list[str], mean: np.ndarray) -> dict:
-    """Clade of each taxon at a rank, the most abundant in colours of their own, the rest `other`."""
-    names = ranks(lineages)[rank].map(paint.last_name).to_numpy()
-    abundance = pd.Series(mean).groupby(names).sum().drop("", errors="ignore")
-    ordered = sorted(abundance.index, key=lambda name: (-abundance[name], name))
-    colours = dict(zip(ordered, paint.PALETTE, strict=False))
-    clade = [name if name in colours else "other" if name else "unassigned" for name in names]
-    colours |= {"other": paint.OTHER, "unassigned": paint.UNASSIGNED}
-    present = [name for name in colours if name in set(clade)]
+def _rank(rank: str, lineages: list[str], clades: Clades) -> dict:
+    """Clade of each taxon at a rank, with the colours of the study; `others`: how many clades `other` holds."""
+    clade, colours = clades_at(lineages, clades, rank)
+    present = list(colours)
     return {
         "rank": rank,
         "clades": present,
-        "colours": [colours[name] for name in present],
+        "colours": list(colours.values()),
         "of": [present.index(name) for name in clade],
-        "others": max(0, len(ordered) - len(paint.PALETTE)),
+        "others": len(set(names_at(lineages, rank)) - {""} - set(present)),
     }
 
 

@@ -13,6 +13,7 @@ PREVIEWS = {
     "channels": "What the taxa at each place can do: how their genes in each channel differ from the community's.",
     "samples": "Sample landscapes, all channels together: the same taxon stands in the same place in every picture.",
     "difference": "Mean difference between two groups of samples on the landscape.",
+    "noise": "How far a community computed back from an image is off when every pixel has noise.",
 }
 EMBEDDING = {
     "pearson": "Pearson correlation",

@@ -1,3 +1,6 @@
+from pathlib import Path
+
+
 rule build_images:
     input:
         table="results/rarefy/table.biom",
@@ -19,7 +22,8 @@ rule build_images:
     resources:
         mem_mb=memory(3000),
     params:
-        config=config["images"],
+        config=without("images", "store", "previews", "gallery"),
+        seed=config["seed"],
         code=code("build_images.py"),
     message:
         "Building images of {params.config[size]} x {params.config[size]} pixels and testing their inverse"
@@ -31,6 +35,8 @@ rule draw_previews:
     input:
         basis="results/images/basis.npz",
         composition="results/images/composition.npz",
+        quality="results/images/quality.json",
+        table="results/filter/table.biom",
         taxonomy="results/taxonomy/taxonomy.tsv",
         design="results/metadata/design.tsv",
         encoding="results/metadata/encoding.json",
@@ -40,6 +46,7 @@ rule draw_previews:
         channels="results/images/previews/channels.png",
         samples="results/images/previews/samples.png",
         difference="results/images/previews/difference.png",
+        noise="results/images/previews/noise.png",
     log:
         "logs/images/draw_previews.log",
     benchmark:
@@ -50,10 +57,10 @@ rule draw_previews:
     resources:
         mem_mb=memory(2000),
     params:
-        config=config["images"],
+        previews=config["images"]["previews"],
         code=code("draw_previews.py"),
     message:
-        "Drawing the map of taxa and {params.config[previews]} samples on it"
+        "Drawing the map of taxa and {params.previews} samples on it"
     script:
         "../scripts/draw_previews.py"
 
@@ -62,12 +69,13 @@ rule draw_gallery:
     input:
         basis="results/images/basis.npz",
         composition="results/images/composition.npz",
+        table="results/filter/table.biom",
         taxonomy="results/taxonomy/taxonomy.tsv",
         functions="results/functions/quality.json",
         design="results/metadata/design.tsv",
         encoding="results/metadata/encoding.json",
         splits="results/metadata/splits.tsv",
-        templates=expand(f"{workflow.basedir}/workflow/report/gallery.{{suffix}}", suffix=["html.j2", "css", "js"]),
+        templates=sorted(map(str, Path(f"{workflow.basedir}/workflow/report/gallery").iterdir())),
     output:
         html="results/images/gallery.html",
     log:
@@ -80,12 +88,12 @@ rule draw_gallery:
     resources:
         mem_mb=memory(2000),
     params:
-        config=config["images"],
+        gallery=config["images"]["gallery"],
         seed=config["seed"],
         simulated=DEMO,
         code=code("draw_gallery.py"),
     message:
-        "Writing the gallery of at most {params.config[gallery]} samples"
+        "Writing the gallery of at most {params.gallery} samples"
     script:
         "../scripts/draw_gallery.py"
 
@@ -107,9 +115,9 @@ rule store_images:
     resources:
         mem_mb=memory(3000),
     params:
-        config=config["images"],
+        store=config["images"]["store"],
         code=code("store_images.py"),
     message:
-        "Storing the images of all samples ({params.config[store]})"
+        "Storing the images of all samples ({params.store})"
     script:
         "../scripts/store_images.py"

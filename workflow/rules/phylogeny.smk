@@ -241,6 +241,7 @@ rule describe_tree:
 rule draw_tree:
     input:
         tree="results/phylogeny/tree.nwk",
+        table="results/filter/table.biom",
         taxonomy="results/taxonomy/taxonomy.tsv",
     output:
         figure="results/phylogeny/tree.png",

@@ -1,7 +1,7 @@
 from taxoscape.digest import ROOT
 
 # Figures that stages have drawn, with the captions of the report.
-PREVIEWS = ["taxa", "channels", "samples", "difference"]
+PREVIEWS = ["taxa", "channels", "samples", "difference", "noise"]
 GENERATION_PLOTS = {
     "generation": "Each generator against the held-out samples: dots with 95 % intervals.",
     "generation_taxa": "Taxa in generated and in held-out samples: how often each occurs and how abundant it is.",

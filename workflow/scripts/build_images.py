@@ -22,4 +22,5 @@ with logged(snakemake.log[0]):
     basis, values = images.build_basis(counts, train, positions, grid, channels, snakemake.params.config)
     images.save_basis(basis, output.basis)
     images.save_composition(output.composition, list(splits["sample"]), basis, values, counts, depths)
-    write_json(images.image_quality(values, counts.sum(axis=1) / depths, basis), output.quality)
+    quality = images.image_quality(values, counts.sum(axis=1) / depths, basis, snakemake.params.seed)
+    write_json(quality, output.quality)

@@ -1,4 +1,4 @@
-"""Draw gallery: basis, composition and metadata -> one interactive page of landscapes that needs no network."""
+"""Draw gallery: basis, composition, lineages and metadata -> one interactive page that needs no network."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from taxoscape import images, metadata, tables
 from taxoscape.errors import logged
 from taxoscape.files import write_text
+from taxoscape.palette import choose_clades
 from taxoscape.previews import gallery
 
 with logged(snakemake.log[0]):
@@ -14,8 +15,11 @@ with logged(snakemake.log[0]):
     design = metadata.read_design(given.design).loc[stored["samples"]]
     encoding = json.loads(Path(given.encoding).read_text())
     train = (tables.read_tsv(given.splits, "splits")["split"] == "train").to_numpy()
-    lineages = list(tables.read_taxonomy(given.taxonomy).reindex(basis.taxa).fillna("Unassigned"))
-    content, arrays = gallery.gather(basis, stored, lineages, design, encoding, train, params.config["gallery"])
+    table, known = tables.read_table(given.table), tables.read_taxonomy(given.taxonomy)
+    clades = choose_clades(known.reindex(table.ids("observation")).fillna("Unassigned"), table.sum("observation"))
+    lineages = list(known.reindex(basis.taxa).fillna("Unassigned"))
+    shown = (params.gallery, clades, params.seed)
+    content, arrays = gallery.gather(basis, stored, lineages, design, encoding, train, *shown)
     groups, differences = gallery.compare(stored["counts"][train], basis, design[train], encoding, params.seed)
     note = gallery.functions_note(given.functions)
     folder = Path(given.templates[0]).parent

@@ -1,4 +1,4 @@
-"""Draw previews: basis, composition and metadata -> the map of taxa, its channels, samples, and a difference."""
+"""Draw previews: basis, composition and metadata -> the map of taxa, channels, samples, a difference, and noise."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from taxoscape import images, metadata, tables
 from taxoscape.errors import logged
 from taxoscape.figures import save
+from taxoscape.palette import choose_clades
 from taxoscape.previews import contrast, draw
 
 with logged(snakemake.log[0]):
@@ -14,13 +15,16 @@ with logged(snakemake.log[0]):
     design = metadata.read_design(given.design).loc[stored["samples"]]
     encoding = json.loads(Path(given.encoding).read_text())
     train = (tables.read_tsv(given.splits, "splits")["split"] == "train").to_numpy()
-    lineages = list(tables.read_taxonomy(given.taxonomy).reindex(basis.taxa).fillna("Unassigned"))
+    table, known = tables.read_table(given.table), tables.read_taxonomy(given.taxonomy)
+    clades = choose_clades(known.reindex(table.ids("observation")).fillna("Unassigned"), table.sum("observation"))
+    lineages = list(known.reindex(basis.taxa).fillna("Unassigned"))
     shares = images.shares(stored["counts"])
     values = images.raw_values(stored["counts"], "clr", basis.pseudocount)[train]
-    save(draw.draw_taxa(basis, lineages, shares[train].mean(axis=0), train.sum()), output.taxa, dpi=150)
+    save(draw.draw_taxa(basis, lineages, shares[train].mean(axis=0), train.sum(), clades), output.taxa, dpi=150)
     save(draw.draw_channels(basis, shares[train].mean(axis=0), train.sum()), output.channels, dpi=150)
-    places, labels = contrast.shown_samples(design, encoding, snakemake.params.config["previews"])
-    samples = draw.draw_samples(basis, shares[places], list(design.index[places]), labels, lineages)
+    places, labels = contrast.shown_samples(design, encoding, snakemake.params.previews)
+    samples = draw.draw_samples(basis, shares[places], list(design.index[places]), labels, lineages, clades)
     save(samples, output.samples, dpi=150)
     groups = contrast.largest_contrast(values, design[train], encoding)
     save(draw.draw_difference(basis, values, groups, lineages), output.difference, dpi=150)
+    save(draw.draw_noise(json.loads(Path(given.quality).read_text())), output.noise, dpi=150)
