@@ -16,6 +16,7 @@ from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
 from taxoscape.filter import check_filter, foreseen
 from taxoscape.functions.check import check_functions
+from taxoscape.layout.existing import read_existing
 from taxoscape.metadata import check_metadata
 from taxoscape.phylogeny import tools
 from taxoscape.phylogeny.check import check_phylogeny
@@ -110,6 +111,7 @@ def check_study(config: dict) -> None:
     check_filter(config, len(samples))
     check_metadata(config["metadata"], samples)
     check_diversity(config)
+    read_existing(config["layout"]["existing"], config["layout"]["grid"])
     _check_references(config)
 
 

@@ -16,8 +16,10 @@ from skbio.stats.ordination import pcoa
 from bench._globalgut import prevalent_taxa, tree_distances
 from taxoscape import tables, trees
 from taxoscape.errors import InputError
+from taxoscape.files import write_tsv
 from taxoscape.layout import plane, quality, snap
 from taxoscape.layout.distances import embedded_distances, hyperbolic
+from taxoscape.layout.existing import keep_cells, read_existing
 from taxoscape.layout.newcomers import place_newcomers
 from taxoscape.layout.place import lay_out
 from taxoscape.layout.select import check_room, select_taxa
@@ -268,6 +270,52 @@ def test_the_order_of_newcomers_does_not_matter_and_the_nearest_choose_first():
 def test_more_newcomers_than_free_cells_are_refused():
     with pytest.raises(InputError, match="3 new taxa do not fit the 2 free cells.*layout.grid"):
         place_newcomers(np.ones((3, 2)), np.array([[0, 0], [1, 1]]), 2)
+
+
+def earlier_study(tmp_path, cells, names):
+    path = tmp_path / "positions.tsv"
+    write_tsv(pd.DataFrame({"taxon": names, "row": cells[:, 0], "col": cells[:, 1]}), path)
+    return path
+
+
+def test_taxa_of_an_earlier_study_keep_their_cells_and_those_it_alone_has_stay_empty(tmp_path):
+    distances, clade = clades(120)
+    names = [f"t{i}" for i in range(120)]
+    tree = trees.tree_arrays(TreeNode.read([f"({','.join(f'{name}:1' for name in names)});"]))
+    cells, _ = lay_out(distances[:80, :80], tree, names[:80], "tsne", 32, 12, 0)
+    existing = read_existing(earlier_study(tmp_path, cells, names[:80]), 32)
+    later = slice(40, 120)  # 40 of the earlier study's taxa, and 40 new ones
+    found, figures = keep_cells(names[later], distances[later, later], existing, 32)
+    np.testing.assert_array_equal(found[:40], cells[40:])
+    assert figures == {"method": "existing", "kept": 40, "placed": 40, "left_empty": 40}
+    every = np.concatenate([cells[:40], found])
+    assert len(np.unique(every, axis=0)) == 120
+    assert quality.purity(cdist(found, found), clade[later].astype(str)) > 0.95
+    again, _ = lay_out(distances[:80, :80], tree, names[:80], "tsne", 32, 12, 0, existing=existing)
+    np.testing.assert_array_equal(again, cells)
+
+
+def test_no_existing_layout_is_none():
+    assert read_existing(None, 32) is None
+
+
+def test_an_existing_layout_that_cannot_be_kept_is_refused(tmp_path):
+    cells = np.array([[0, 0], [3, 9], [5, 5]])
+    path = earlier_study(tmp_path, cells, list("abc"))
+    with pytest.raises(InputError, match="b has the cell '3', '9', which layout.grid=8 does not have: set the grid"):
+        read_existing(path, 8)
+    with pytest.raises(InputError, match="none of the 2 taxa of this study .x, y. is in layout.existing"):
+        keep_cells(["x", "y"], np.zeros((2, 2)), read_existing(path, 16), 16)
+    with pytest.raises(InputError, match="gives 1 taxa twice .a."):
+        read_existing(earlier_study(tmp_path, cells, list("aba")), 16)
+    with pytest.raises(InputError, match="gives 1 cells twice .c."):
+        read_existing(earlier_study(tmp_path, cells[[0, 1, 0]], list("abc")), 16)
+    path.write_text("taxon\trow\na\t1\n")
+    with pytest.raises(InputError, match="lacks the columns col: give results/layout/positions.tsv"):
+        read_existing(path, 16)
+    path.write_text("taxon\trow\tcol\na\t1.5\t2\n")
+    with pytest.raises(InputError, match="a has the cell '1.5', '2'"):
+        read_existing(path, 16)
 
 
 # --- quality ---

@@ -174,6 +174,7 @@ CHOICES = {
     "embedding.loss": ["relative", "edges"],
     "embedding.optimizer": ["lbfgs", "radam"],
     "layout.method": ["tsne", "circular", "poincare", "stereographic"],
+    "layout.existing": [None, "a path/to positions.tsv"],
     "diffusion.model": ["mlp", "copula"],
     "diffusion.sampler": ["ddim", "dpm"],
     "metadata.targets": [{"age": "regression"}],

@@ -184,6 +184,7 @@ FILES = (
     "taxonomy.training_set",
     "taxonomy.species",
     "metadata.file",
+    "layout.existing",
     *INSERTION,
 )
 SETTINGS = {f"functions.{name}" for name in ("min_identity", "max_nsti", "normalise", "stratified")}
@@ -225,6 +226,7 @@ GIVEN = {
     "functions.reference.tree": ("results/phylogeny/tree.nwk", None),
     "functions.reference.map": ("resources/demo/kegg_map.tsv", None),
     "metadata.file": ("resources/demo/metadata.tsv", {"prepare_metadata"}),
+    "layout.existing": ("results/layout/positions.tsv", {"lay_out_taxa"}),
     "input.ko": ("results/functions/ko.tsv.gz", {"profile_functions"}),
     "input.taxonomy": ("results/taxonomy/taxonomy.tsv", {"import_taxonomy"}),
     "input.tree": ("results/phylogeny/tree.nwk", {"import_tree"}),

@@ -11,8 +11,16 @@ NEIGHBOURS = 5  # embedded neighbours that a newcomer is placed by
 SAME = 1e-3  # share of a newcomer's typical distance below which a neighbour weighs no more
 
 
-def place_newcomers(distances: np.ndarray, cells: np.ndarray, grid: int, neighbours: int = NEIGHBOURS) -> np.ndarray:
+def place_newcomers(
+    distances: np.ndarray,
+    cells: np.ndarray,
+    grid: int,
+    neighbours: int = NEIGHBOURS,
+    reserved: np.ndarray | None = None,
+) -> np.ndarray:
     """Free cells [m, 2] of a grid x grid layout for m newcomers, distinct from each other and from `cells` [n, 2].
+
+    `reserved` [k, 2] are further cells that are not free.
 
     distances [m, n] from newcomers to the taxa of the layout (of an embedding of both, or along a tree that holds
     both). Each takes the free cell with the least sum of distances on the map to the cells of its nearest
@@ -21,7 +29,8 @@ def place_newcomers(distances: np.ndarray, cells: np.ndarray, grid: int, neighbo
     """
     distances, cells = np.asarray(distances, dtype=np.float64), np.asarray(cells, dtype=np.int64)
     free = np.ones((grid, grid), dtype=bool)
-    free[cells[:, 0], cells[:, 1]] = False
+    for row, col in [cells.T] if reserved is None else [cells.T, np.asarray(reserved, dtype=np.int64).T]:
+        free[row, col] = False
     if len(distances) > free.sum():
         raise InputError(
             f"{len(distances):,} new taxa do not fit the {free.sum():,} free cells of a layout of {grid} x {grid}: "

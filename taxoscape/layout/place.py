@@ -1,9 +1,11 @@
 """Placement: points of the plane by the method asked for, then distinct cells."""
 
 import numpy as np
+import pandas as pd
 
 from taxoscape.errors import InputError
 from taxoscape.layout import plane, snap
+from taxoscape.layout.existing import keep_cells
 from taxoscape.trees import TreeArrays, depths
 
 EMPTY = 0.03  # share of the extent to which bands without taxa shrink
@@ -20,13 +22,16 @@ def lay_out(
     perplexity: float,
     seed: int,
     ball: np.ndarray | None = None,
+    existing: pd.DataFrame | None = None,
 ) -> tuple[np.ndarray, dict]:
-    """Distinct cells [n, 2] (row, column) for taxa, and how many shared one before, and how far they moved (cells).
+    """Distinct cells [n, 2] (row, column) for taxa, how many shared one before, and how far they moved (cells).
 
     distances [n, n] of the embedding, in the order of `taxa`; all taxa are tips of the tree. `method`: tsne
     (perplexity, seed), circular and poincare (neither) or stereographic (`ball` [n, d], coordinates of the embedding).
-    Raises InputError for another method.
+    Raises InputError for another method. With an `existing` layout (layout.existing) its cells are kept instead.
     """
+    if existing is not None:
+        return keep_cells(taxa, distances, existing, grid)
     place = {name: index for index, name in enumerate(tree.tips)}
     order = np.array([place[taxon] for taxon in taxa])
     depth = depths(tree)[tree.tip_node[order]]

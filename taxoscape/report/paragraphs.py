@@ -105,17 +105,19 @@ def diversity(config: dict, versions: dict) -> str:
 
 
 def landscape(config: dict, versions: dict) -> str:
-    settings, images = config["embedding"], config["images"]
+    settings, images, layout = config["embedding"], config["images"], config["layout"]
     loss = {
         "relative": "the least relative stress of the path lengths between them",
         "edges": "the lengths of the tree's branches alone",
     }
     optimizer = {"lbfgs": "L-BFGS @lbfgs", "radam": "Riemannian Adam @riemannian_adam of geoopt @geoopt"}
+    laid_out = f"laid out by {layout['method']}{' @tsne' if layout['method'] == 'tsne' else ''} with"
+    if layout["existing"]:
+        laid_out = "laid out in the cells of an earlier study (new ones in free cells beside their relatives) with"
     return (
         f"Tips of the tree were embedded in a {settings['dim']}-dimensional Poincare ball @poincare by "
-        f"{loss[settings['loss']]}, with {optimizer[settings['optimizer']]}, laid out by {config['layout']['method']}"
-        f"{' @tsne' if config['layout']['method'] == 'tsne' else ''} with a grid cell of their own, and every sample "
-        f"was drawn as an image of {images['size']} x {images['size']} pixels and 16 channels."
+        f"{loss[settings['loss']]}, with {optimizer[settings['optimizer']]}, {laid_out} a grid cell of their own, and "
+        f"every sample was drawn as an image of {images['size']} x {images['size']} pixels and 16 channels."
     )
 
 

@@ -29,6 +29,7 @@ rule lay_out_taxa:
         embedding="results/embedding/poincare.npz",
         tree="results/phylogeny/tree.nwk",
         taxonomy="results/taxonomy/taxonomy.tsv",
+        existing=config["layout"]["existing"] or [],
     output:
         positions="results/layout/positions.tsv",
         quality="results/layout/quality.json",
@@ -46,6 +47,6 @@ rule lay_out_taxa:
         seed=config["seed"],
         code=code("lay_out_taxa.py"),
     message:
-        "Giving every taxon a cell of its own ({params.config[method]})"
+        "Giving every taxon a cell of its own"
     script:
         "../scripts/lay_out_taxa.py"
