@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import biom
 import numpy as np
+import pandas as pd
 
 # Distinct for the colour-blind too (Okabe & Ito 2008, with two of Tol's muted scheme); the rest is grey.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#882255", "#999933"]
@@ -41,6 +43,11 @@ def choose_clades(lineages: Sequence[str], reads: Sequence[float]) -> Clades:
         if len(numbers) >= FEWEST_CLADES and max(numbers.values()) <= MOST_OF_ONE * len(names):
             worth.append(rank)
     return Clades(next(iter(worth), "phylum"), colours)
+
+
+def study_clades(table: biom.Table, lineages: pd.Series) -> Clades:
+    """Clades of a study (`choose_clades`) by its filtered table and the lineages of its features (index feature id)."""
+    return choose_clades(lineages.reindex(table.ids("observation")).fillna("Unassigned"), table.sum("observation"))
 
 
 def clades_at(lineages: Sequence[str], clades: Clades, rank: str) -> tuple[np.ndarray, dict[str, str]]:

@@ -1,7 +1,9 @@
 """Colours of clades: those with most reads have their own, and every figure gives a clade the same one."""
 
+import biom
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import colors
 from skbio import TreeNode
@@ -9,7 +11,7 @@ from test_gallery import study
 from test_raster import make_basis
 
 from taxoscape import trees
-from taxoscape.palette import OTHER, PALETTE, UNASSIGNED, choose_clades, clades_at, names_at
+from taxoscape.palette import OTHER, PALETTE, UNASSIGNED, choose_clades, clades_at, names_at, study_clades
 from taxoscape.phylogeny.draw import draw_tree
 from taxoscape.previews import draw, gallery
 
@@ -31,6 +33,12 @@ def test_clades_with_most_reads_come_first_and_ties_go_by_name():
     lineages = [f"k__B; p__{name}" for name in "ABCDEFGHIJ"]
     reads = np.array([1, 9, 8, 7, 6, 5, 4, 3, 2, 2])
     assert list(choose_clades(lineages, reads).colours["phylum"].items()) == list(zip("BCDEFGHI", PALETTE, strict=True))
+
+
+def test_the_clades_of_a_study_are_those_of_its_table_with_most_reads():
+    table = biom.Table(np.array([[1.0, 0], [5, 3], [2, 2]]), list("abc"), ["s1", "s2"])
+    lineages = pd.Series({"c": "k__B; p__Z", "b": "k__B; p__Y", "elsewhere": "k__B; p__W"})
+    assert list(study_clades(table, lineages).colours["phylum"]) == ["Y", "Z"]
 
 
 def test_only_clades_that_occur_are_named_and_they_keep_the_colours_of_the_study():

@@ -3,13 +3,17 @@
 import copy
 import re
 
+import biom
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from taxoscape.digest import ROOT
 from taxoscape.files import write_json, write_tsv
+from taxoscape.palette import UNASSIGNED, choose_clades
 from taxoscape.report import community, figures, learned, measured, methods
 from taxoscape.report.paragraphs import PARAGRAPHS
 from taxoscape.report.parts import Section, Table, drawn, format_cell, interval, page
@@ -81,10 +85,16 @@ def test_a_long_table_counts_what_it_hides():
     assert "and 20 more rows" in render(sections=[Section("a", "A", "", tables=[table])])
 
 
-def test_the_phylum_of_a_lineage_is_its_second_rank():
-    assert measured.phylum("k__Bacteria; p__Firmicutes; c__Clostridia") == "Firmicutes"
-    assert measured.phylum("k__Bacteria; p__") == "Bacteria"
-    assert measured.phylum("Unassigned") == "Unassigned"
+def test_phyla_are_shares_of_reads_in_the_colours_of_the_study():
+    table = biom.Table(np.array([[6.0, 0], [2, 1], [1, 2], [1, 1]]), list("abcd"), ["s1", "s2"])
+    lineages = pd.Series({"a": "k__B; p__X; c__1", "b": "k__B; p__Y", "c": "k__B; p__X", "d": "k__B"})
+    shares = measured.phylum_shares(table, lineages, choose_clades(lineages, [1, 9, 1, 5]))
+    assert list(shares.columns) == ["Y", "X", "unassigned"]
+    np.testing.assert_allclose(shares.to_numpy(), [[0.2, 0.7, 0.1], [0.25, 0.5, 0.25]])
+    clades = choose_clades(lineages, [1, 9, 1, 5])
+    bars = figures.phylum_bars(shares, clades).axes[0].containers
+    drawn_as = {bar.get_label(): to_hex(bar.patches[0].get_facecolor()).upper() for bar in bars}
+    assert drawn_as == {**clades.colours["phylum"], "unassigned": UNASSIGNED.upper()}
 
 
 TRUNCATION = {

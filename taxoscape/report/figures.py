@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from taxoscape.palette import OTHER, UNASSIGNED, Clades
+
 STEPS = {
     "input": "read pairs in",
     "filtered": "passed the filter",
@@ -29,16 +31,16 @@ def read_tracking(track: pd.DataFrame) -> Figure:
     return figure
 
 
-def phylum_bars(shares: pd.DataFrame) -> Figure:
-    """Stacked bars of the commonest phyla [samples, phyla]; samples ordered by their commonest phylum."""
+def phylum_bars(shares: pd.DataFrame, clades: Clades) -> Figure:
+    """Stacked bars of phyla [samples, phyla] in the colours of the study; samples ordered by the first phylum."""
+    colours = clades.colours["phylum"] | {"other": OTHER, "unassigned": UNASSIGNED}
     order = shares.sort_values(shares.columns[0], ascending=False).index
     figure = Figure(figsize=(9, 3.2))
     ax = figure.subplots()
     bottom = np.zeros(len(shares))
-    for number, phylum in enumerate(shares.columns):
+    for phylum in shares.columns:
         values = shares.loc[order, phylum].to_numpy() * 100
-        colour = "0.8" if phylum == "others" else f"C{number % 10}"
-        ax.bar(range(len(order)), values, bottom=bottom, width=1.0, label=phylum, color=colour)
+        ax.bar(range(len(order)), values, bottom=bottom, width=1.0, label=phylum, color=colours[phylum])
         bottom += values
     ax.set_xlim(-0.5, len(order) - 0.5)
     ax.set_xticks([])

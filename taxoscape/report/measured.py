@@ -3,14 +3,15 @@
 import json
 from pathlib import Path
 
+import biom
 import pandas as pd
 
 from taxoscape import metadata, tables
 from taxoscape.filter import STEPS
+from taxoscape.palette import Clades, clades_at, study_clades
 from taxoscape.report import figures
 from taxoscape.report.parts import Section, Table, drawn, stored
 
-MOST_PHYLA = 8
 MOST_TAXA = 10  # of a rank in the table
 QUALITY = (
     "Quality along the reads, with the length they are cut to. Cutting before the median falls keeps errors out; the "
@@ -123,9 +124,13 @@ def taxonomy(files: dict, config: dict) -> Section:
     section = Section("taxonomy", "Lineages", "Who is there, and down to which rank it could be named.")
     table = tables.read_table(files["rarefied"])
     lineages = tables.read_taxonomy(files["taxonomy"])
-    shares = phylum_shares(table, lineages)
+    clades = study_clades(tables.read_table(files["table"]), lineages)
+    shares = phylum_shares(table, lineages, clades)
     section.figures = [
-        drawn(figures.phylum_bars(shares), "Phyla in every sample, as shares of the rarefied reads; one bar a sample.")
+        drawn(
+            figures.phylum_bars(shares, clades),
+            "Phyla in every sample, as shares of the rarefied reads; one bar a sample.",
+        )
     ]
     named = summary.set_index("rank")[["assigned_asvs", "assigned_reads"]]
     named = named.astype(float).mul(100).round(1).join(summary.set_index("rank")["taxa"].astype(int)).reset_index()
@@ -136,23 +141,11 @@ def taxonomy(files: dict, config: dict) -> Section:
     return section
 
 
-def phylum_shares(table, lineages: pd.Series) -> pd.DataFrame:
-    """Shares of reads of the commonest phyla [samples, phyla], the remainder as `others`."""
-    phyla = lineages.reindex(table.ids("observation")).fillna("Unassigned").map(phylum)
-    counts = pd.DataFrame(tables.counts(table), index=table.ids()).T.groupby(phyla.to_numpy()).sum().T
-    shares = counts.div(counts.sum(axis=1), axis=0)
-    order = shares.mean().sort_values(ascending=False, kind="stable").index
-    top = shares[order[:MOST_PHYLA]].copy()
-    if len(order) > MOST_PHYLA:
-        top["others"] = shares[order[MOST_PHYLA:]].sum(axis=1)
-    return top
-
-
-def phylum(lineage: str) -> str:
-    """Phylum of a lineage, or its last named rank above it."""
-    names = [part.strip().split("__", 1)[-1] for part in lineage.split(";")]
-    names = [name for name in names if name]
-    return names[1] if len(names) > 1 else (names[0] if names else "Unassigned")
+def phylum_shares(table: biom.Table, lineages: pd.Series, clades: Clades) -> pd.DataFrame:
+    """Shares of reads of the phyla that have a colour [samples, phyla], `other` and `unassigned` last."""
+    phyla, colours = clades_at(lineages.reindex(table.ids("observation")).fillna("Unassigned"), clades, "phylum")
+    counts = pd.DataFrame(tables.counts(table), index=table.ids()).T.groupby(phyla).sum().T
+    return counts.div(counts.sum(axis=1), axis=0)[list(colours)]
 
 
 def phylogeny(files: dict, config: dict) -> Section:
@@ -187,7 +180,7 @@ def phylogeny(files: dict, config: dict) -> Section:
         stored(
             files["tree_plot"],
             "The rooted tree, every branch as long as it is (bar: substitutions per site). Branches and the ring have "
-            "the colour of a phylum; branches above several phyla are dark grey.",
+            "the colour of their clade, as in the landscapes; branches above several clades are dark grey.",
         )
     ]
     return section

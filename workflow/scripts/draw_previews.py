@@ -6,7 +6,7 @@ from pathlib import Path
 from taxoscape import images, metadata, tables
 from taxoscape.errors import logged
 from taxoscape.figures import save
-from taxoscape.palette import choose_clades
+from taxoscape.palette import study_clades
 from taxoscape.previews import contrast, draw
 
 with logged(snakemake.log[0]):
@@ -15,8 +15,8 @@ with logged(snakemake.log[0]):
     design = metadata.read_design(given.design).loc[stored["samples"]]
     encoding = json.loads(Path(given.encoding).read_text())
     train = (tables.read_tsv(given.splits, "splits")["split"] == "train").to_numpy()
-    table, known = tables.read_table(given.table), tables.read_taxonomy(given.taxonomy)
-    clades = choose_clades(known.reindex(table.ids("observation")).fillna("Unassigned"), table.sum("observation"))
+    known = tables.read_taxonomy(given.taxonomy)
+    clades = study_clades(tables.read_table(given.table), known)
     lineages = list(known.reindex(basis.taxa).fillna("Unassigned"))
     shares = images.shares(stored["counts"])
     values = images.raw_values(stored["counts"], "clr", basis.pseudocount)[train]

@@ -2,12 +2,12 @@
 
 from taxoscape import tables, trees
 from taxoscape.errors import logged
-from taxoscape.palette import choose_clades
+from taxoscape.palette import study_clades
 from taxoscape.phylogeny.draw import draw_tree
 
 with logged(snakemake.log[0]):
     given = snakemake.input
     tree = trees.tree_arrays(trees.read_tree(given.tree))
-    table, known = tables.read_table(given.table), tables.read_taxonomy(given.taxonomy)
-    clades = choose_clades(known.reindex(table.ids("observation")).fillna("Unassigned"), table.sum("observation"))
+    known = tables.read_taxonomy(given.taxonomy)
+    clades = study_clades(tables.read_table(given.table), known)
     draw_tree(tree, known.reindex(tree.tips).fillna("Unassigned"), clades, snakemake.output.figure)
