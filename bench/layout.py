@@ -7,9 +7,10 @@ import numpy as np
 from skbio import TreeNode
 
 from bench._globalgut import prevalent_taxa, tree_distances
+from bench.embedding import OPTIONS
 from bench.unifrac import random_tree
 from taxoscape import trees
-from taxoscape.embedding.embed import EmbeddingOptions, embed
+from taxoscape.embedding.embed import embed
 from taxoscape.layout.distances import embedded_distances, tips_of
 from taxoscape.layout.place import lay_out
 from taxoscape.layout.plane import stereographic
@@ -17,7 +18,6 @@ from taxoscape.layout.quality import layout_quality
 
 SIZES = [(452, 128), (2000, 256)]  # tips, cells per side
 PERPLEXITY = 12
-OPTIONS = EmbeddingOptions(dim=32, radius=7.0, iterations=1000, pairs_up_to=1500, partners=4, min_pearson=0.0)
 MEASURES = {"shared_cells": "tips", "recall": "share", "trustworthiness": "share"}
 
 
