@@ -58,4 +58,6 @@ if [ ! -e "$stamp" ]; then
     .venv/bin/python -m pip check
     touch "$stamp"
 fi
+# The command `aam`; the workflow itself needs no installed package.
+[ -x .venv/bin/aam ] || .venv/bin/python -m pip install -q --no-deps --editable .
 echo "Set up: $(.venv/bin/python --version), snakemake $(.venv/bin/snakemake --version), $(R --version | sed -n 1p)"

@@ -10,7 +10,14 @@ import scipy.sparse
 import torch
 from skbio import TreeNode
 from skbio.diversity import beta_diversity
-from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_error, r2_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    f1_score,
+    mean_absolute_error,
+    mean_squared_error,
+    precision_recall_fscore_support,
+    r2_score,
+)
 
 from taxoscape import files, tables, trees
 from taxoscape.aam import (
@@ -58,6 +65,14 @@ OPTIONS = Options(
     mask=0.15,
     masked_asvs=0.5,
     max_grad_norm=1.0,
+    gradient_accumulation_steps=1,
+    ema=0,
+    best_metric="loss",
+    mixed_precision="none",
+    compile_model=False,
+    asv_chunk_size=0,
+    num_workers=0,
+    device="cpu",
     class_weights=False,
     prediction_draws=2,
     interval=0.9,
@@ -69,7 +84,7 @@ SEQUENCES = 24
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    training.settle(1)
+    training.settle(OPTIONS)
 
 
 def random_tree(taxa: list[str], rng: np.random.Generator) -> TreeNode:
@@ -197,7 +212,7 @@ def test_unifrac_of_a_batch_is_scikit_bios(study):
 def test_merged_batches_hold_the_same_samples(study):
     order = np.array([3, 0, 11, 7, 2])
     whole = data.make_batch(study.counts, order, 100)
-    joined = pretrain.merged(list(data.batches(study.counts, order, 2, 100)))
+    joined = pretrain.merged([data.make_batch(study.counts, part, 100) for part in np.array_split(order, 3)])
     for name in ("unique", "present"):
         assert getattr(joined, name).equal(getattr(whole, name))
     assert data.unifrac(joined, study.ancestors, study.lengths).equal(
@@ -285,7 +300,7 @@ def test_two_batches_are_overfitted(study):
     torch.manual_seed(0)
     options = replace(OPTIONS, dropout=0.0, masked_asvs=0.0, weight_decay=0.0, patience=200)
     model = pretrain.make_encoder(options)
-    fixed = list(data.batches(study.counts, np.arange(8), 4, 100))
+    fixed = [data.make_batch(study.counts, part, 100) for part in np.arange(8).reshape(2, 4)]
 
     def losses(batch, generator):
         return pretrain.pretraining_losses(model, study, batch, options, 0.1, generator)
@@ -312,7 +327,7 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(study, tmp_pat
 
 
 def test_interrupted_run_ends_like_one_that_was_not(study, tmp_path, monkeypatch):
-    groups, store = study.samples, tmp_path / "encoder.pt"
+    groups, store = study.samples, training.Store(tmp_path / "encoder.pt")
     whole, history = pretrain.pretrain(study, np.arange(12), groups, replace(OPTIONS, pretrain_epochs=3), (0,))
 
     class Killed(Exception):
@@ -331,7 +346,7 @@ def test_interrupted_run_ends_like_one_that_was_not(study, tmp_path, monkeypatch
     with pytest.raises(Killed):
         pretrain.pretrain(study, np.arange(12), groups, options, (0,), store)
     resumed, again = pretrain.pretrain(study, np.arange(12), groups, options, (0,), store)
-    assert again == history
+    assert training.lines([again]) == training.lines([history])
     for one, two in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert one.equal(two)
 
@@ -391,6 +406,171 @@ def test_warmup_is_a_share_of_the_steps():
     assert factors[5] == 1.0
     assert factors[100] == pytest.approx(0, abs=1e-12)
     assert all(later <= earlier for earlier, later in pairwise(factors[5:]))
+
+
+def test_warmup_from_one_on_is_a_number_of_steps():
+    model = torch.nn.Linear(1, 1)
+    for warmup in (0.1, 10):
+        options = replace(OPTIONS, warmup=warmup, lr=1.0)
+        scheduler = training.make_scheduler(training.make_optimizer(model, options), options, 100)
+        factors = [scheduler.lr_lambdas[0](step) for step in range(100)]
+        assert np.argmax(factors) == 10
+
+
+def regression(options: Options, batches: list, epochs: int = 2, **more) -> tuple[torch.nn.Linear, list]:
+    """A linear model trained on fixed batches (x, y)."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 1)
+
+    def losses(batch, generator):
+        return {"loss": (model(batch[0])[:, 0] - batch[1]).square().mean()}
+
+    history = training.fit(
+        model,
+        lambda epoch: batches,
+        losses,
+        None,
+        options=options,
+        epochs=epochs,
+        steps=len(batches),
+        seed=(0,),
+        **more,
+    )
+    return model, history
+
+
+def pairs(number: int, size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    rng = np.random.default_rng(0)
+    return [
+        (torch.from_numpy(rng.normal(size=(size, 3))).float(), torch.from_numpy(rng.normal(size=size)).float())
+        for _ in range(number)
+    ]
+
+
+def test_accumulated_small_batches_are_one_large_batch():
+    small = pairs(6, 2)
+    large = [tuple(torch.cat(parts) for parts in zip(*small[start : start + 3], strict=True)) for start in (0, 3)]
+    options = replace(OPTIONS, optimizer="sgd", max_grad_norm=100.0)
+    one, _ = regression(replace(options, gradient_accumulation_steps=3), small)
+    two, _ = regression(options, large)
+    torch.testing.assert_close(one.weight, two.weight)
+    other, _ = regression(options, small)
+    assert (other.weight - one.weight).abs().max() > 1e-4
+
+
+def test_gradients_are_clipped_to_the_norm():
+    options = replace(OPTIONS, optimizer="sgd", scheduler="cosine", lr=1.0, weight_decay=0.0)
+    start, _ = regression(options, pairs(1, 4), epochs=0)
+    for norm in (0.01, 0.1):
+        model, _ = regression(replace(options, max_grad_norm=norm), pairs(1, 4), epochs=1)
+        moved = torch.cat([(model.weight - start.weight).flatten(), model.bias - start.bias])
+        assert moved.norm().item() == pytest.approx(norm, rel=1e-4)
+
+
+def test_averaged_weights_follow_the_formula_and_are_the_ones_kept():
+    seen = []
+
+    class Looking:
+        def start(self, history, epochs, steps): ...
+        def step(self, batches, terms, rate): ...
+
+        def epoch(self, history, model):
+            seen.append(model.weight.detach().clone())
+
+    options = replace(OPTIONS, ema=0.9)
+    start, _ = regression(options, pairs(1, 4), epochs=0)
+    model, _ = regression(options, pairs(1, 4), epochs=3, watch=Looking())
+    average = start.weight.detach()
+    for step, weight in enumerate(seen, 1):
+        decay = min(0.9, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * weight
+    torch.testing.assert_close(model.weight.detach(), average)
+    assert (model.weight - seen[-1]).abs().max() > 1e-4
+
+
+def test_chunks_give_the_same_gradients_and_keep_less_in_memory(study):
+    torch.manual_seed(0)
+    model = pretrain.make_encoder(replace(OPTIONS, dropout=0.0)).train()
+    gradients, kept = [], []
+    for chunk in (0, 5):
+        size = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, size=size: size.append(x.nbytes) or x, lambda x: x):
+            model.nucleotide.embed(study.tokens, chunk).square().sum().backward()
+        gradients.append([parameter.grad for parameter in model.nucleotide.parameters() if parameter.grad is not None])
+        kept.append(size)
+        model.zero_grad(set_to_none=True)
+    for one, two in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        whole, parts = model.nucleotide.hide(study.tokens), model.nucleotide.hide(study.tokens, 5)
+    torch.testing.assert_close(whole, parts, atol=1e-5, rtol=1e-5)
+
+
+def test_workers_change_no_batch(study):
+    options = [replace(OPTIONS, num_workers=number) for number in (0, 2)]
+    for one, two in zip(*(data.drawn_batches(study, np.arange(12), each, (0,)) for each in options), strict=True):
+        for name in ("unique", "gather", "present", "abundance"):
+            assert getattr(one, name).equal(getattr(two, name))
+
+
+def test_bfloat16_leaves_unifrac_and_its_head_alone(study, encoder):
+    batch = data.make_batch(study.counts, np.arange(6), 100)
+    z = torch.randn(6, 16)
+    plain = data.unifrac(batch, study.ancestors, study.lengths), encoder.unifrac(z)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (z @ z.T).dtype == torch.bfloat16
+        again = data.unifrac(batch, study.ancestors, study.lengths), encoder.unifrac(z)
+    for one, two in zip(plain, again, strict=True):
+        assert one.equal(two)
+
+
+def test_bfloat16_steps_learn_and_differ(study):
+    plain, mixed = (
+        pretrain.pretrain(study, np.arange(12), study.samples, replace(OPTIONS, mixed_precision=name), (0,))
+        for name in ("none", "bf16")
+    )
+    assert np.isfinite([row["total_loss"] for row in mixed[1]]).all()
+    assert 0 < abs(plain[1][0]["total_loss"] - mixed[1][0]["total_loss"]) < 0.1
+    assert all(value.dtype != torch.bfloat16 for value in mixed[0].state_dict().values())
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_networks_are_compiled_where_asked(study, monkeypatch, asked):
+    """Compiling itself takes minutes; here only who is compiled."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **options: compiled.append(type(self).__name__))
+    pretrain.pretrain(study, np.arange(12), study.samples, replace(OPTIONS, compile_model=asked), (0,))
+    assert compiled == (["NucleotideEncoder", "SampleEncoder"] if asked else [])
+
+
+def test_pruning_the_tree_changes_no_distance():
+    """Tips in one clade of a larger tree: the stem above the clade still counts."""
+    rng = np.random.default_rng(5)
+    taxa = [f"t{number}" for number in range(30)]
+    tree = trees.tree_arrays(random_tree(taxa, rng))
+    few = np.array(tree.tips[3:11])
+    counts = scipy.sparse.csr_matrix(rng.poisson(1, (5, len(few))) + np.eye(5, len(few), dtype=int))
+    batch = data.make_batch(counts, np.arange(5), 100)
+    whole, pruned = data.above(tree, few), data.above(tree, few, prune=True)
+    assert len(pruned[1]) < len(whole[1])
+    torch.testing.assert_close(data.unifrac(batch, *whole), data.unifrac(batch, *pruned))
+
+
+@pytest.mark.parametrize(("metric", "best"), [("mae", 1), ("r2", 2), ("loss", 0)])
+def test_the_metric_asked_for_chooses_the_epoch(metric, best):
+    scores = [
+        {"target_loss": 1.0, "mae": 3.0, "r2": 0.1},
+        {"target_loss": 2.0, "mae": 2.0, "r2": 0.2},
+        {"target_loss": 3.0, "mae": 2.5, "r2": 0.3},
+    ]
+    assert np.argmin([finetune.to_lower(row, metric) for row in scores]) == best
+
+
+def test_a_metric_without_a_value_or_of_another_kind_is_refused():
+    with pytest.raises(InputError, match="best_metric=r2 has no value"):
+        finetune.to_lower({"r2": np.nan}, "r2")
+    with pytest.raises(InputError, match="best_metric=mae does not fit target diet"):
+        finetune.check_metric(replace(OPTIONS, best_metric="mae"), True, "diet")
 
 
 # --- splits, targets, predictions
@@ -509,6 +689,18 @@ def test_metrics_are_scikit_learns():
     assert ours["macro_f1"] == pytest.approx(f1_score(list(truth), list(guess), average="macro"))
 
 
+def test_validation_metrics_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(3, size=40), rng.integers(3, size=40)
+    ours = metrics.agreement_of(truth, guess, 4)
+    theirs = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
+    np.testing.assert_allclose([ours["precision"], ours["recall"], ours["f1"]], theirs[:3])
+    assert ours["accuracy"] == pytest.approx((truth == guess).mean())
+    ours = metrics.fit_of(truth.astype(float), guess.astype(float))
+    assert ours["mse"] == pytest.approx(mean_squared_error(truth, guess))
+    assert ours["r2"] == pytest.approx(r2_score(truth, guess))
+
+
 def test_r2_of_one_sample_is_unknown_not_a_crash():
     assert np.isnan(
         metrics.regression_metrics(metrics.regression_sums(np.array([3.0]), np.array([2.0])).sum(axis=0))["r2"]
@@ -579,7 +771,7 @@ def write_study(folder, study: Study, sequences: dict[str, str]) -> dict[str, st
 
 def test_features_without_sequence_are_left_out_and_counted(study, tmp_path, capsys):
     paths = write_study(tmp_path, study, {f"asv{number}": "ACGT" * 10 for number in range(20)})
-    read = data.read_study(*paths.values(), max_bp=30)
+    read = data.read_study(*paths.values(), options=OPTIONS)
     assert list(read.taxa) == [f"asv{number}" for number in range(20)]
     assert read.depth == 40
     assert "20 of 24 features have a sequence" in capsys.readouterr().out
@@ -589,7 +781,7 @@ def test_features_without_sequence_are_left_out_and_counted(study, tmp_path, cap
 def test_no_sequences_at_all_is_refused_with_the_way_out(study, tmp_path):
     paths = write_study(tmp_path, study, {})
     with pytest.raises(InputError, match=r"input\.sequences.*aam\.enabled: false"):
-        data.read_study(*paths.values(), max_bp=30)
+        data.read_study(*paths.values(), options=OPTIONS)
 
 
 def test_encoder_of_other_sizes_and_foreign_files_are_refused(study, encoder, tmp_path):

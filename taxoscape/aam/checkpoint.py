@@ -11,7 +11,7 @@ import torch
 from taxoscape.errors import InputError
 from taxoscape.files import atomic
 
-VERSION = 1
+VERSION = 2
 FOLDER = Path("results/aam/checkpoints")
 
 

@@ -1,5 +1,7 @@
 """Out-of-fold predictions of all folds beside the baselines on the same folds."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -20,16 +22,24 @@ def read_predictions(paths: list[str], task: Task) -> pd.DataFrame:
 
 
 def baseline_predictions(
-    task: Task, samples: np.ndarray, counts: np.ndarray, options: Options, seed: int
+    task: Task,
+    samples: np.ndarray,
+    counts: np.ndarray,
+    options: Options,
+    seed: int,
+    folds: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """Predict every sample with a known target by the baselines: sample, fold, truth, one column a baseline."""
+    """Predict every sample with a known target by the baselines: sample, fold, truth, one column a baseline.
+
+    `folds` are those to predict, all by default; columns are empty for the others.
+    """
     used = np.flatnonzero(task.fold >= 0)
     truth, fold = task.values[used], task.fold[used]
     table = pd.DataFrame({"sample": samples[used], "fold": fold, "truth": truth})
     names = baselines.names(task.categories is not None)
     table = table.assign(**{name: pd.Series(index=table.index, dtype=truth.dtype) for name in names})
     truth = truth.astype(str) if task.categories else truth.astype(float)
-    for number in np.unique(fold):
+    for number in np.unique(fold) if folds is None else folds:
         train = fold != number
         task.rows(number)
         predicted = baselines.predict_fold(

@@ -24,6 +24,29 @@ def draw_predictions(
     save(figure, path, dpi=150)
 
 
+def draw_history(history: list[dict[str, float]], path: Path) -> None:
+    """Draw every loss of a training run, training and validation, over its epochs."""
+    names = [name for name in history[-1] if name.endswith("_loss") and not name.startswith("val_")] if history else []
+    figure = Figure(figsize=(3.2 * max(1, len(names)), 3), layout="constrained")
+    for axes, name in zip(np.ravel(figure.subplots(1, max(1, len(names)))), names, strict=False):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            drawn = [(row["epoch"], row[key]) for row in history if key in row]
+            axes.plot(*np.array(drawn).reshape(-1, 2).T, label=label)
+        axes.set(title=name.replace("_", " "), xlabel="epoch")
+        axes.legend(fontsize=7)
+    save(figure, path, dpi=150)
+
+
+def draw_distances(truth: np.ndarray, guess: np.ndarray, path: Path) -> None:
+    """Draw predicted against true distances [pairs] of held-out samples."""
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(truth, guess, s=3, c="#2b6a99", alpha=0.4, linewidths=0)
+    axes.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
+    axes.set(xlabel="UniFrac", ylabel="predicted, held-out samples")
+    save(figure, path, dpi=150)
+
+
 def _scatter(axes: Axes, predictions: pd.DataFrame, unit: str) -> None:
     truth, guess = predictions["truth"], predictions["prediction"]
     spans = [(guess - predictions["low"]).fillna(0), (predictions["high"] - guess).fillna(0)]

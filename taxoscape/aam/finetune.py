@@ -6,21 +6,23 @@ train on it: its residual calibrates the prediction intervals (CV+; Barber et al
 """
 
 import copy
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import pretrain, training
+from taxoscape.aam import data, metrics, pretrain, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor, SampleEncoder
 from taxoscape.aam.options import Options
 from taxoscape.aam.predict import outputs_of, predict
 from taxoscape.aam.target import Target, fit_target
 from taxoscape.aam.task import Task
+from taxoscape.aam.training import Store, Watch
+from taxoscape.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,14 @@ def train_fold(
     study: Study, base: Encoder, task: Task, fold: int, options: Options, seed: int, folder: Path | None = None
 ) -> Trained:
     """Train the members of a fold; each predicts the training samples that stopped it."""
+    check_metric(options, task.categories is not None, task.name)
     train, _ = task.rows(fold)
     target = fit_target(task.name, task.values[train], task.categories)
     part = deal_groups(task.groups[train], options.members, (seed, fold))
     members, histories, residuals = [], [], [np.zeros(0)]
     for member in range(max(1, part.max() + 1)):
         learned, held = train[part != member], train[part == member]
-        store = folder / f"member{member}.pt" if folder else None
+        store = Store(folder / f"member{member}.pt") if folder else None
         model, history = train_member(
             study, base, target, (learned, held), task.values, options, (seed, fold, member), store
         )
@@ -61,18 +64,6 @@ def predict_fold(
     """Mean of the members' predictions [n, outputs] for samples `rows`."""
     guesses = [predict(model, study, base, trained.target, rows, options, seed) for model in trained.members]
     return np.mean(guesses, axis=0)
-
-
-def checkpoint_of(trained: Trained, base: Encoder, options: Options) -> dict:
-    """State of a fold's models as plain values and tensors."""
-    target = trained.target
-    return {
-        "options": asdict(options),
-        "target": {"name": target.name, "categories": list(target.categories), "mean": target.mean, "std": target.std},
-        "base": base.state_dict(),
-        "members": [model.state_dict() for model in trained.members],
-        "residuals": torch.from_numpy(trained.residuals),
-    }
 
 
 def deal_groups(groups: np.ndarray, members: int, seed: tuple[int, ...]) -> np.ndarray:
@@ -101,32 +92,38 @@ def train_member(
     values: np.ndarray,
     options: Options,
     seed: tuple[int, ...],
-    store: Path | None = None,
+    store: Store | None = None,
+    watch: Watch | None = None,
 ) -> tuple[Predictor, list[dict[str, float]]]:
     """Train one member on rows[0], stopped on rows[1] (may be empty); `values` [N] are the target's raw values.
 
     With options.freeze_base the ASV embeddings are computed once, and only the sample encoder and the head learn.
     """
     train, held = rows
-    truth = target.encode(values)
+    truth = target.encode(values).to(options.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.stream(*seed))
         model = make_predictor(base, study, train, target, options)
+    if options.compile_model:
+        pretrain.compile_parts(model)
     asvs = pretrain.embed_taxa(base, study) if options.freeze_base else None
     error = loss_function(target, truth[torch.from_numpy(train)], options)
-    fixed = list(pretrain.drawn_batches(study, held, options, (*seed, pretrain.VALIDATION_DRAW)))
+    fixed = list(data.drawn_batches(study, held, options, (*seed, pretrain.VALIDATION_DRAW)))
 
-    def epoch_batches(epoch: int) -> list[Batch]:
+    def epoch_batches(epoch: int) -> Iterator[Batch]:
         order = np.random.default_rng((*seed, epoch)).permutation(train)
-        return list(pretrain.drawn_batches(study, order, options, (*seed, epoch)))
+        return data.drawn_batches(study, order, options, (*seed, epoch))
 
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = hide_asvs(batch, options.dropout, generator)
-        return {"target_loss": error(outputs_of(model, study, batch, asvs), truth[batch.rows])}
+        outputs = outputs_of(model, study, batch, asvs, options.asv_chunk_size).float()
+        return {"target_loss": error(outputs, truth[batch.rows])}
 
     def validate() -> dict[str, float]:
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in fixed])
-        return {"score": float(error(outputs, truth[held]))}
+        loss = float(error(outputs, truth[held]))
+        scores = {"total_loss": loss, "target_loss": loss, **held_out_metrics(outputs, truth[held], target)}
+        return {"score": to_lower(scores, options.best_metric), **scores}
 
     history = training.fit(
         model,
@@ -138,8 +135,44 @@ def train_member(
         steps=-(-len(train) // options.batch_size),
         seed=seed,
         store=store,
+        watch=watch,
     )
     return model, history
+
+
+def held_out_metrics(outputs: torch.Tensor, truth: torch.Tensor, target: Target) -> dict[str, float]:
+    """Metrics of one draw's outputs [n, outputs] against encoded truth [n]; numbers in the target's unit."""
+    outputs, truth = outputs.cpu().numpy(), truth.cpu().numpy()
+    if target.categories:
+        return metrics.agreement_of(truth, outputs.argmax(axis=1), len(target.categories))
+    return metrics.fit_of(truth * target.std + target.mean, outputs[:, 0] * target.std + target.mean)
+
+
+def to_lower(scores: dict[str, float], metric: str) -> float:
+    """The metric that chooses the epoch, as a number to be low. Raises InputError where it is not a number."""
+    value = scores["target_loss" if metric == "loss" else metric]
+    if metric != "loss" and np.isnan(value):
+        raise InputError(f"best_metric={metric} has no value on these validation samples: use best_metric=loss")
+    return value if metric in ("loss", "mae", "mse") else -value
+
+
+def check_metric(options: Options, classification: bool, name: str) -> None:
+    """Raise InputError where options.best_metric is not one of the target's kind."""
+    fitting = ("loss", "accuracy", "precision", "recall", "f1") if classification else ("loss", "mae", "mse", "r2")
+    if options.best_metric not in fitting:
+        kind = "classification" if classification else "regression"
+        raise InputError(
+            f"best_metric={options.best_metric} does not fit target {name}, a {kind}: use one of {', '.join(fitting)}"
+        )
+
+
+def empty_predictor(base: Encoder, target: Target, options: Options) -> Predictor:
+    """Predictor on top of an encoder: with the base frozen a sample encoder of random weights, else a copy of both."""
+    if not options.freeze_base:
+        trained = copy.deepcopy(base)
+        return Predictor(trained.nucleotide, trained.sample, target.outputs, options.dropout)
+    sizes = {"dim": options.embedding_dim, "heads": options.attention_heads, "layers": options.attention_layers}
+    return Predictor(None, SampleEncoder(**sizes, dropout=options.dropout), target.outputs, options.dropout)
 
 
 def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Target, options: Options) -> Predictor:
@@ -149,20 +182,17 @@ def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Targe
     samples. (Starting from the pretrained one, it overfits sooner: 2.65 against 2.55 months on ECAM's validation.)
     An unfrozen base is trained further as a whole.
     """
-    sizes = {"dim": options.embedding_dim, "heads": options.attention_heads, "layers": options.attention_layers}
-    if not options.freeze_base:
-        trained = copy.deepcopy(base)
-        return Predictor(trained.nucleotide, trained.sample, target.outputs, options.dropout)
-    sample = SampleEncoder(**sizes, dropout=options.dropout)
-    seen = pretrain.taxa_of(study, train)
-    sample.standardise(pretrain.embed_taxa(base, study, seen)[seen])
-    return Predictor(None, sample, target.outputs, options.dropout)
+    model = empty_predictor(base, target, options).to(options.device)
+    if options.freeze_base:
+        seen = pretrain.taxa_of(study, train)
+        model.sample.standardise(pretrain.embed_taxa(base, study, seen)[seen])
+    return model
 
 
 def hide_asvs(batch: Batch, share: float, generator: torch.Generator) -> Batch:
     """Hide a random `share` of each sample's ASVs, so that no prediction hangs on a single one."""
     kept = torch.rand(batch.present.shape, generator=generator) >= share
-    return replace(batch, present=batch.present & kept)
+    return replace(batch, present=batch.present & kept.to(batch.present.device))
 
 
 def loss_function(target: Target, truth: torch.Tensor, options: Options) -> Callable:

@@ -26,6 +26,37 @@ def regression_metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"mae": absolute / count, "r2": np.where(varies, 1 - squared / np.where(varies, spread, 1), np.nan)}
 
 
+def fit_of(truth: np.ndarray, guess: np.ndarray) -> dict[str, float]:
+    """Mean absolute and squared error and R2 of numbers [n]."""
+    error = guess - truth
+    return {
+        "mae": float(np.abs(error).mean()),
+        "mse": float((error**2).mean()),
+        "r2": determination(truth, guess),
+    }
+
+
+def determination(truth: np.ndarray, guess: np.ndarray) -> float:
+    """R2 of a guess; NaN where the truth does not vary."""
+    spread = ((truth - truth.mean()) ** 2).sum()
+    return float(1 - ((truth - guess) ** 2).sum() / spread) if spread > 0 else float("nan")
+
+
+def agreement_of(truth: np.ndarray, guess: np.ndarray, classes: int) -> dict[str, float]:
+    """Accuracy, and precision, recall and F1 averaged over the classes 0..C-1 that occur; places [n]."""
+    confusion = np.zeros((classes, classes))
+    np.add.at(confusion, (truth, guess), 1)
+    right, true, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    seen = true + guessed > 0
+    precision, recall = (right[seen] / np.maximum(1, total[seen]) for total in (guessed, true))
+    return {
+        "accuracy": float(right.sum() / len(truth)),
+        "precision": float(precision.mean()),
+        "recall": float(recall.mean()),
+        "f1": float((2 * right[seen] / (true + guessed)[seen]).mean()),
+    }
+
+
 def classification_sums(truth: np.ndarray, predicted: np.ndarray, categories: list[str]) -> np.ndarray:
     """Per-sample confusion [n, C, C], truth in rows."""
     names = np.array(categories, dtype=object)

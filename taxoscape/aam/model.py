@@ -8,6 +8,7 @@ import math
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from taxoscape.aam.tokens import PAD, VOCABULARY
 
@@ -93,6 +94,23 @@ class NucleotideEncoder(nn.Module):
         # Divided here, not in the weights: Adam moves every weight by its learning rate, and L of them add up.
         return self.pool(x, present) + linear * self.linear_scale, x[:, 1:]
 
+    def embed(self, tokens: torch.Tensor, chunk: int = 0) -> torch.Tensor:
+        """ASV embeddings [U, D] of tokens [U, 1 + L], `chunk` sequences at a time (0 = all)."""
+        return self._in_chunks(tokens, chunk, 0)
+
+    def hide(self, tokens: torch.Tensor, chunk: int = 0) -> torch.Tensor:
+        """Hidden patches [U, P, D] of tokens [U, 1 + L], `chunk` sequences at a time (0 = all)."""
+        return self._in_chunks(tokens, chunk, 1)
+
+    def _in_chunks(self, tokens: torch.Tensor, chunk: int, output: int) -> torch.Tensor:
+        # Of a chunk only the result is kept for the backward pass, which computes the rest a second time.
+        if not chunk:
+            return self(tokens)[output]
+        if not torch.is_grad_enabled():
+            return torch.cat([self(part)[output] for part in tokens.split(chunk)])
+        parts = [checkpoint(lambda x: self(x)[output], part, use_reentrant=False) for part in tokens.split(chunk)]
+        return torch.cat(parts)
+
     def expect(self, hidden: torch.Tensor, length: int) -> torch.Tensor:
         """Logits of A, C, G, T at each nucleotide: hidden [U, P, D] -> [U, L, 4], on top of the known frequencies."""
         return self.nucleotides(hidden).reshape(len(hidden), -1, 4)[:, :length] + self.frequency[:length]
@@ -167,8 +185,10 @@ class UnifracHead(nn.Module):
         self.offset, self.scale = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(0.5))
 
     def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """Distances between samples z [B, D] -> [B, B]; neither clamped nor squashed."""
-        return self.offset - self.scale * (z @ z.T) / z.shape[1]
+        """Distances between samples z [B, D] -> [B, B]; neither clamped nor squashed, and in float32."""
+        with torch.autocast(z.device.type, enabled=False):
+            z = z.float()
+            return self.offset - self.scale * (z @ z.T) / z.shape[1]
 
 
 class Encoder(nn.Module):

@@ -26,11 +26,19 @@ class Options:
     scheduler: str
     lr: float
     weight_decay: float
-    warmup: float  # share of the optimizer steps
+    warmup: float  # share of the optimizer steps; from 1 on, a number of them
     dropout: float  # share hidden in a step: of activations and, in fine-tuning, of each sample's ASVs
     mask: float  # share of nucleotides masked
     masked_asvs: float  # share of a batch's ASVs read a second time, masked
     max_grad_norm: float
+    gradient_accumulation_steps: int  # batches whose gradients make one optimizer step
+    ema: float  # decay of the averaged weights that are validated and kept, 0-1; 0 = none
+    best_metric: str  # what of the validation samples chooses the epoch in fine-tuning
+    mixed_precision: str  # none, or bf16 in training steps
+    compile_model: bool  # torch.compile
+    asv_chunk_size: int  # ASVs encoded at a time, activations recomputed in the backward pass; 0 = all at once
+    num_workers: int  # threads that draw and gather batches ahead
+    device: str  # cpu or cuda
     class_weights: bool  # weigh classes by their inverse frequency
     prediction_draws: int  # rarefaction draws averaged in a prediction
     interval: float  # coverage asked of the prediction intervals, 0-1

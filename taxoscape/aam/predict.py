@@ -1,10 +1,12 @@
 """Prediction: several rarefaction draws, averaged, by every member of a fold; intervals from held-out residuals."""
 
+import zlib
+
 import numpy as np
 import pandas as pd
 import torch
 
-from taxoscape.aam import pretrain
+from taxoscape.aam import data, pretrain
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
@@ -20,23 +22,25 @@ def predict(
 ) -> np.ndarray:
     """Predict samples `rows` [n]: numbers in the target's unit [n, 1], or class probabilities [n, C].
 
-    Averages options.prediction_draws rarefaction draws, the same for all models of one seed.
+    Averages options.prediction_draws rarefaction draws, the same for all models of one seed. A sample's draws hang on
+    its id alone, so that its prediction does not depend on which others are in the table.
     """
     if not len(rows):
         return np.zeros((0, target.outputs))
     asvs = pretrain.embed_taxa(base, study) if model.nucleotide is None else None
-    total = torch.zeros(len(rows), target.outputs)
+    total = torch.zeros(len(rows), target.outputs, device=study.tokens.device)
+    keys = np.array([zlib.crc32(name.encode()) for name in study.samples[rows]])
     for draw in range(options.prediction_draws):
-        batches = pretrain.drawn_batches(study, rows, options, (seed, PREDICTION_DRAW + draw))
+        batches = data.drawn_batches(study, rows, options, (seed, PREDICTION_DRAW + draw), keys)
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in batches])
         total += outputs.softmax(dim=1) if target.categories else outputs * target.std + target.mean
-    return (total / options.prediction_draws).double().numpy()
+    return (total / options.prediction_draws).double().cpu().numpy()
 
 
-def outputs_of(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None) -> torch.Tensor:
+def outputs_of(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None, chunk: int = 0) -> torch.Tensor:
     """Outputs [B, outputs] for a batch; `asvs` [T, D] are the cached embeddings of a frozen base, else None."""
     if asvs is None:
-        encoded = model.nucleotide(study.tokens[batch.unique])[0][batch.gather]
+        encoded = model.nucleotide.embed(study.tokens[batch.unique], chunk)[batch.gather]
     else:
         encoded = asvs[batch.unique[batch.gather]]
     return model(encoded, batch.abundance, batch.present)
@@ -58,8 +62,12 @@ def frame(
     samples: np.ndarray, fold: int, truth: np.ndarray, predicted: np.ndarray, target: Target, width: float
 ) -> pd.DataFrame:
     """Predictions as a table: sample, fold, truth, prediction, then low and high, or p_<category>."""
-    table = pd.DataFrame({"sample": samples, "fold": fold, "truth": truth})
+    return pd.DataFrame({"sample": samples, "fold": fold, "truth": truth, **columns(predicted, target, width)})
+
+
+def columns(predicted: np.ndarray, target: Target, width: float) -> dict[str, np.ndarray]:
+    """Columns of predictions [n, outputs]: prediction, then low and high, or p_<category>."""
     if target.categories:
-        table["prediction"] = np.array(target.categories, dtype=object)[predicted.argmax(axis=1)]
-        return table.assign(**{f"p_{name}": predicted[:, place] for place, name in enumerate(target.categories)})
-    return table.assign(prediction=predicted[:, 0], low=predicted[:, 0] - width, high=predicted[:, 0] + width)
+        said = {"prediction": np.array(target.categories, dtype=object)[predicted.argmax(axis=1)]}
+        return said | {f"p_{name}": predicted[:, place] for place, name in enumerate(target.categories)}
+    return {"prediction": predicted[:, 0], "low": predicted[:, 0] - width, "high": predicted[:, 0] + width}

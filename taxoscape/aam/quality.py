@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import data, pretrain, tokens, training
+from taxoscape.aam import data, metrics, pretrain, tokens, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
@@ -21,16 +21,16 @@ def judge(
     nucleotide of each position.
     """
     fixed = [
-        list(pretrain.drawn_batches(study, rows, options, (*seed, pretrain.VALIDATION_DRAW + 1)))
-        for rows in (train, test)
+        list(data.drawn_batches(study, rows, options, (*seed, pretrain.VALIDATION_DRAW + 1))) for rows in (train, test)
     ]
     fit_truth, fit_jaccard = _distances_and_jaccard(study, fixed[0])
     truth, guess = pretrain.predicted_distances(model, study, fixed[1])
     report = {"samples": len(test), "pairs": len(truth), "unifrac_r2": None, "jaccard_r2": None}
     if len(truth) > 1 and len(fit_truth) > 1:
         slope, offset = np.polyfit(fit_jaccard, fit_truth, 1)
-        report["unifrac_r2"] = determination(truth.numpy(), guess.numpy())
-        report["jaccard_r2"] = determination(truth.numpy(), slope * _distances_and_jaccard(study, fixed[1])[1] + offset)
+        report["unifrac_r2"] = metrics.determination(truth.cpu().numpy(), guess.cpu().numpy())
+        jaccard = _distances_and_jaccard(study, fixed[1])[1]
+        report["jaccard_r2"] = metrics.determination(truth.cpu().numpy(), slope * jaccard + offset)
     seen_asvs = np.asarray(study.counts[train].sum(axis=0)).ravel() > 0
     new = ~seen_asvs if (~seen_asvs).any() else np.ones(len(seen_asvs), dtype=bool)
     generator = torch.Generator().manual_seed(training.stream(*seed))
@@ -49,7 +49,8 @@ def nucleotide_quality(
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
     truth, masked = clean[:, 1:], masked[:, 1:]
     guess = [
-        model.nucleotide.expect(model.nucleotide(part)[1], truth.shape[1]).argmax(dim=2) + 1 for part in seen.split(256)
+        model.nucleotide.expect(model.nucleotide.hide(part), truth.shape[1]).argmax(dim=2) + 1
+        for part in seen.split(pretrain.CHUNK)
     ]
     base = functional.one_hot(study.tokens[torch.from_numpy(known), 1:], tokens.VOCABULARY)[..., 1:5].sum(dim=0)
     consensus = (base.argmax(dim=1) + 1).expand_as(truth)
@@ -59,19 +60,13 @@ def nucleotide_quality(
     }
 
 
-def determination(truth: np.ndarray, guess: np.ndarray) -> float:
-    """R2 of a guess; NaN where the truth does not vary."""
-    spread = ((truth - truth.mean()) ** 2).sum()
-    return float(1 - ((truth - guess) ** 2).sum() / spread) if spread > 0 else float("nan")
-
-
 def _distances_and_jaccard(study: Study, batches: list[Batch]) -> tuple[np.ndarray, np.ndarray]:
     if not batches:
         return np.zeros(0), np.zeros(0)
     batch = pretrain.merged(batches)
-    leaves = torch.eye(len(study.taxa))  # a tree in which every ASV is its own branch: Jaccard
+    leaves = torch.eye(len(study.taxa), device=study.tokens.device)  # every ASV its own branch: Jaccard
     distances = (
         data.unifrac(batch, study.ancestors, study.lengths),
-        data.unifrac(batch, leaves, torch.ones(len(leaves))),
+        data.unifrac(batch, leaves, leaves[0] * 0 + 1),
     )
-    return tuple(pretrain.upper(square).double().numpy() for square in distances)
+    return tuple(pretrain.upper(square).double().cpu().numpy() for square in distances)

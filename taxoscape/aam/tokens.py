@@ -31,5 +31,6 @@ def mask_nucleotides(
 
     Returns the masked tokens and where they are masked [n, 1 + L].
     """
-    masked = (torch.rand(tokens.shape, generator=generator) < share) & (tokens >= 1) & (tokens <= 4)
+    drawn = torch.rand(tokens.shape, generator=generator).to(tokens.device)
+    masked = (drawn < share) & (tokens >= 1) & (tokens <= 4)
     return tokens.masked_fill(masked, MASK), masked

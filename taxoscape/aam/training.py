@@ -3,8 +3,12 @@
 import copy
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,11 +16,33 @@ from torch import nn
 
 from taxoscape.aam import checkpoint
 from taxoscape.aam.options import Options
+from taxoscape.errors import InputError
+
+
+class Watch(Protocol):
+    """Who looks on while a model is trained."""
+
+    def start(self, history: list[dict[str, float]], epochs: int, steps: int) -> None:
+        """Training begins, or goes on after `history`."""
+
+    def step(self, batches: int, terms: dict[str, float], rate: float) -> None:
+        """An optimizer step of so many batches, the last one's losses, the learning rate."""
+
+    def epoch(self, history: list[dict[str, float]], model: nn.Module) -> None:
+        """An epoch has ended, its row the last of the history; the last step's gradients are still there."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where an interrupted run is kept, and what was asked of it: only a run of the same demands goes on."""
+
+    path: Path
+    asked: dict[str, object] = field(default_factory=dict)  # name of a demand -> plain value
 
 
 def fit(
     model: nn.Module,
-    batches: Callable[[int], Sequence],
+    batches: Callable[[int], Iterable],
     losses: Callable[[object, torch.Generator], dict[str, torch.Tensor]],
     validate: Callable[[], dict[str, float]] | None,
     *,
@@ -24,64 +50,143 @@ def fit(
     epochs: int,
     steps: int,
     seed: tuple[int, ...],
-    store: Path | None = None,
+    store: Store | None = None,
+    watch: Watch | None = None,
 ) -> list[dict[str, float]]:
     """Train `model` in place and return what happened, one dict per epoch; the best epoch's weights stay.
 
     `batches(epoch)` gives the `steps` batches of an epoch, `losses(batch, generator)` the terms whose sum is
-    minimised, `validate()` scores of which "score" is to be low (None: the last epoch stays). All randomness comes
-    from (seed, epoch), so a run resumed from `store` equals one that was never interrupted.
+    minimised, `validate()` scores of which "score" is to be low (None: the last epoch stays). With options.ema the
+    averaged weights are validated and kept. All randomness comes from (seed, epoch), so a run resumed from `store`
+    equals one that was never interrupted.
     """
     optimizer = make_optimizer(model, options)
-    scheduler = make_scheduler(optimizer, options, epochs * steps)
+    scheduler = make_scheduler(optimizer, options, epochs * -(-steps // options.gradient_accumulation_steps))
+    average = Average(model, options.ema) if options.ema else None
     state = {"epoch": 0, "waited": 0, "score": math.inf, "history": [], "best": copy.deepcopy(model.state_dict())}
-    if store is not None and store.is_file():
-        state = _restore(store, model, optimizer, scheduler)
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler} | ({"average": average} if average else {})
+    if store is not None and store.path.is_file():
+        state = _restore(store, parts)
+    if watch:
+        watch.start(state["history"], epochs, steps)
     while state["epoch"] < epochs and state["waited"] < options.patience:
         number = stream(*seed, state["epoch"])
         generator = torch.Generator().manual_seed(number)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(number)  # dropout reads the global stream
-            row = train_epoch(model, batches(state["epoch"]), losses, optimizer, scheduler, options, generator)
-        scores = evaluated(model, validate) if validate else {}
+            row = train_epoch(model, batches(state["epoch"]), losses, parts, options, generator, watch)
+        with average.in_place_of(model) if average else nullcontext():
+            scores = evaluated(model, validate) if validate else {}
+            kept = copy.deepcopy(model.state_dict())
         if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
             scheduler.step(scores.get("score", row["total_loss"]))
         state["epoch"] += 1
         state["history"].append({"epoch": state["epoch"], **row, **{f"val_{key}": v for key, v in scores.items()}})
         if not validate or scores["score"] < state["score"]:
-            state |= {"waited": 0, "score": scores.get("score", math.inf), "best": copy.deepcopy(model.state_dict())}
+            state |= {"waited": 0, "score": scores.get("score", math.inf), "best": kept}
         else:
             state["waited"] += 1
+        if watch:
+            watch.epoch(state["history"], model)
         if store is not None:
-            parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
-            checkpoint.save({**state, **{name: part.state_dict() for name, part in parts.items()}}, store)
+            saved = {name: part.state_dict() for name, part in parts.items()}
+            checkpoint.save({**state, **saved, "asked": store.asked}, store.path)
     model.load_state_dict(state["best"])
     model.eval()
     return state["history"]
 
 
-def train_epoch(model, batches, losses, optimizer, scheduler, options: Options, generator) -> dict[str, float]:
-    """Take one step per batch; the mean of each loss, the learning rate and the steps skipped as not finite."""
+def train_epoch(
+    model: nn.Module,
+    batches: Iterable,
+    losses: Callable,
+    parts: dict,
+    options: Options,
+    generator: torch.Generator,
+    watch: Watch | None = None,
+) -> dict[str, float]:
+    """Take a step per group of batches; the mean of each loss, the learning rate and the steps skipped as not finite.
+
+    `parts` are the optimizer, the scheduler and, where there is one, the average of the weights.
+    """
     model.train()
-    sums: dict[str, float] = {}
-    skipped = count = 0
-    for batch in batches:
-        terms = losses(batch, generator)
-        total = sum(terms.values())
+    optimizer, scheduler = parts["optimizer"], parts["scheduler"]
+    seen: dict[str, list[float]] = {}
+    skipped = 0
+    for group in grouped(batches, options.gradient_accumulation_steps):
         optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        terms = add_gradients(group, losses, options, generator)
         norm = nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
-        if torch.isfinite(norm) and torch.isfinite(total):
+        if torch.isfinite(norm) and all(math.isfinite(value) for row in terms for value in row.values()):
             optimizer.step()
             if not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
                 scheduler.step()
-            count += 1
-            for name, value in {"total_loss": total, **terms}.items():
-                sums[name] = sums.get(name, 0.0) + value.item()
+            if "average" in parts:
+                parts["average"].follow(model)
+            for name, value in ((name, value) for row in terms for name, value in row.items()):
+                seen.setdefault(name, []).append(value)
         else:
             skipped += 1
-    means = {name: value / max(1, count) for name, value in sums.items()} or {"total_loss": math.nan}
+        if watch:
+            watch.step(len(group), terms[-1], optimizer.param_groups[0]["lr"])
+    means = {name: sum(values) / len(values) for name, values in seen.items()} or {"total_loss": math.nan}
     return {**means, "lr": optimizer.param_groups[0]["lr"], "skipped_steps": skipped}
+
+
+def add_gradients(
+    group: list, losses: Callable, options: Options, generator: torch.Generator
+) -> list[dict[str, float]]:
+    """Add up the gradients of the mean loss of a group of batches; the terms of each batch, `total_loss` first."""
+    rows = []
+    for batch in group:
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.mixed_precision == "bf16"):
+            terms = losses(batch, generator)
+            total = sum(terms.values())
+        (total / len(group)).backward()
+        rows.append({name: value.item() for name, value in {"total_loss": total, **terms}.items()})
+    return rows
+
+
+def grouped(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of `size` items each; the last may be shorter."""
+    waiting = iter(items)
+    while group := list(islice(waiting, size)):
+        yield group
+
+
+class Average:
+    """Exponential moving average of a model's weights; early on it forgets faster, decay = (1 + t) / (10 + t)."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay, self.steps = decay, 0
+        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def follow(self, model: nn.Module) -> None:
+        """Move towards the model's weights."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, 1 - decay)
+            else:
+                self.weights[name].copy_(value)
+
+    @contextmanager
+    def in_place_of(self, model: nn.Module) -> Iterator[None]:
+        """Lend the average to the model; its own weights come back at the end."""
+        own = {name: value.clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.weights)
+        yield
+        model.load_state_dict(own)
+
+    def state_dict(self) -> dict:
+        """State as plain values and tensors."""
+        return {"steps": self.steps, "weights": self.weights}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take up a saved state."""
+        self.steps, self.weights = state["steps"], state["weights"]
 
 
 def evaluated(model: nn.Module, validate: Callable[[], dict[str, float]]) -> dict[str, float]:
@@ -112,7 +217,7 @@ def make_scheduler(optimizer: torch.optim.Optimizer, options: Options, steps: in
     if options.scheduler == "onecycle":
         peaks = [group["lr"] for group in optimizer.param_groups]
         return torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=steps + 1)
-    warmup = options.warmup * steps if options.scheduler == "warmup_cosine" else 0.0
+    warmup = (options.warmup * steps if options.warmup < 1 else options.warmup) * (options.scheduler == "warmup_cosine")
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_factor(step, steps, warmup))
 
 
@@ -128,21 +233,36 @@ def stream(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
-def _restore(store: Path, model: nn.Module, optimizer: torch.optim.Optimizer, scheduler) -> dict:
-    saved = checkpoint.load(store)
-    for name, part in (("model", model), ("optimizer", optimizer), ("scheduler", scheduler)):
+def _restore(store: Store, parts: dict) -> dict:
+    saved = checkpoint.load(store.path)
+    asked = saved.pop("asked", None)
+    if asked is None:
+        raise InputError(f"{store.path} is a finished model, not an interrupted run: it cannot be resumed")
+    for name in sorted(asked.keys() | store.asked.keys()):
+        if asked.get(name) != store.asked.get(name):
+            raise InputError(
+                f"{store.path} is an interrupted run with {name}={asked.get(name)}, this one has "
+                f"{name}={store.asked.get(name)}: run the same command again, or remove the file to start anew"
+            )
+    for name, part in parts.items():
         part.load_state_dict(saved.pop(name))
     saved.pop("version")
     return saved
 
 
-def settle(threads: int) -> None:
-    """Fix the number of CPU threads of torch, and ask it for algorithms that give the same bytes each time."""
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+def settle(options: Options) -> None:
+    """Fix the number of CPU threads of torch, and on the CPU ask for algorithms that give the same bytes each time.
+
+    Raises InputError where the device is not there.
+    """
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device=cuda, but PyTorch finds no CUDA device here: use device=cpu")
+    torch.set_num_threads(options.threads)
+    torch.use_deterministic_algorithms(options.device == "cpu")
 
 
 def lines(histories: list[list[dict[str, float]]]) -> str:
-    """Histories as JSON lines, one an epoch, with the number of the model they belong to."""
+    """Histories as JSON lines, one an epoch, with the number of the model they belong to; no number is null."""
     rows = [{"member": member, **row} for member, history in enumerate(histories) for row in history]
-    return "".join(json.dumps(row) + "\n" for row in rows)
+    plain = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
+    return "".join(json.dumps(row) + "\n" for row in plain)

@@ -22,7 +22,7 @@ if TARGETS:
         threads: config["aam"]["threads"]
         resources:
             mem_mb=memory(4000),
-            gpu=0,
+            gpu=int(config["aam"]["device"] == "cuda"),
         params:
             config=config["aam"],
             seed=config["seed"],
@@ -55,7 +55,7 @@ if TARGETS:
         threads: config["aam"]["threads"]
         resources:
             mem_mb=memory(4000),
-            gpu=0,
+            gpu=int(config["aam"]["device"] == "cuda"),
         params:
             config=config["aam"],
             seed=config["seed"],

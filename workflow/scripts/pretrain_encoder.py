@@ -10,12 +10,13 @@ from taxoscape.files import write_json, write_text
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options, seed = Options(**params.config), (params.seed, int(snakemake.wildcards.fold))
-    training.settle(options.threads)
-    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options.max_bp)
+    training.settle(options)
+    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
     groups, fold = task.read_folds(study.samples, given.design, given.splits)
     train, test = np.flatnonzero((fold >= 0) & (fold != seed[1])), np.flatnonzero(fold == seed[1])
     folder = checkpoint.resume_folder({**params, "seed": seed}, list(given))
-    model, history = pretrain.pretrain(study, train, groups[train], options, seed, folder / "encoder.pt")
+    store = training.Store(folder / "encoder.pt")
+    model, history = pretrain.pretrain(study, train, groups[train], options, seed, store)
     write_json(quality.judge(model, study, train, test, options, seed), wanted.quality)
     write_text(training.lines([history]), wanted.history)
     pretrain.save_encoder(model, options, wanted.model)

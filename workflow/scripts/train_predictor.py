@@ -1,6 +1,6 @@
 """Fine-tune: encoder and the known values of a target -> models of a fold, predictions of its test samples."""
 
-from taxoscape.aam import checkpoint, data, finetune, predict, pretrain, task, training
+from taxoscape.aam import checkpoint, data, finetune, predict, pretrain, saved, task, training
 from taxoscape.aam.options import Options
 from taxoscape.errors import logged
 from taxoscape.files import write_text, write_tsv
@@ -8,17 +8,18 @@ from taxoscape.files import write_text, write_tsv
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options, fold = Options(**params.config), int(snakemake.wildcards.fold)
-    training.settle(options.threads)
-    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options.max_bp)
+    training.settle(options)
+    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
     goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target)
     base = pretrain.load_encoder(given.encoder, options)
     folder = checkpoint.resume_folder({**params, **snakemake.wildcards}, list(given))
     trained = finetune.train_fold(study, base, goal, fold, options, params.seed, folder)
-    test = goal.rows(fold)[1]
+    train, test = goal.rows(fold)
     guess = finetune.predict_fold(trained, study, base, test, options, params.seed)
     width = predict.half_width(trained.residuals, options.interval)
     table = predict.frame(study.samples[test], fold, goal.values[test], guess, trained.target, width)
     write_tsv(table, wanted.predictions)
     write_text(training.lines(trained.histories), wanted.history)
-    checkpoint.save(finetune.checkpoint_of(trained, base, options), wanted.model)
+    seen, held = study.samples[train].tolist(), study.samples[test].tolist()
+    saved.save(saved.Saved(trained, base, options, study.depth, params.seed, seen, held), wanted.model)
     checkpoint.remove(folder)

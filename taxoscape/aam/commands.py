@@ -1,0 +1,316 @@
+"""What the command line does: pretrain, train, predict and evaluate on files, by the functions that the rules call."""
+
+import hashlib
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from taxoscape import metadata, tables, trees
+from taxoscape.aam import data, evaluate, figures, finetune, predict, pretrain, quality, saved, training
+from taxoscape.aam.data import Study
+from taxoscape.aam.finetune import Trained
+from taxoscape.aam.model import Encoder
+from taxoscape.aam.monitor import Monitor
+from taxoscape.aam.options import Options
+from taxoscape.aam.saved import Saved
+from taxoscape.aam.target import fit_target
+from taxoscape.aam.task import Task
+from taxoscape.errors import InputError, examples
+from taxoscape.files import atomic, write_json, write_tsv
+
+RESUME = "resume.pt"  # beside what a run writes; removed at its end
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files of a study."""
+
+    table: Path
+    tree: Path
+    sequences: Path | None = None  # None: the features' ids are their sequences
+    metadata: Path | None = None
+    group_column: str | None = None  # samples that agree in it never part
+    prune_tree: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a training run writes, and what its randomness and its interruptions hang on."""
+
+    folder: Path
+    seed: int
+    rarefy_depth: int  # reads
+    resume_from: Path | None = None
+
+
+def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
+    """Write encoder.pt, quality.json (on the held-out samples), metrics.jsonl, TensorBoard and figures."""
+    training.settle(options)
+    store = open_store("pretrain", inputs, options, run)
+    study = open_study(inputs, run.rarefy_depth, options)
+    groups = groups_of(study.samples, inputs)
+    rows, seed = np.arange(len(study.samples)), (run.seed,)
+    watch = Monitor(run.folder)
+    model, history = pretrain.pretrain(study, rows, groups, options, seed, store, watch)
+    watch.close()
+    held = pretrain.held_out(groups, options, seed)
+    report = quality.judge(model, study, rows[~held], rows[held], options, seed)
+    write_json(report, run.folder / "quality.json")
+    figures.draw_history(history, run.folder / "losses.png")
+    pairs = pretrain.predicted_distances(model, study, pretrain.validation_batches(study, rows[held], options, seed))
+    figures.draw_distances(*(values.cpu().numpy() for values in pairs), run.folder / "distances.png")
+    pretrain.save_encoder(model, options, run.folder / "encoder.pt")
+    store.path.unlink(missing_ok=True)
+    print(f"wrote {run.folder / 'encoder.pt'}; UniFrac on held-out samples: R2 {_figure(report['unifrac_r2'])}")
+
+
+def train_predictor(
+    inputs: Inputs,
+    options: Options,
+    run: Run,
+    column: str,
+    classifier: bool,
+    outputs: int | None = None,
+    encoder: Path | None = None,
+) -> None:
+    """Write model.pt, predictions.tsv, validation.tsv, metrics.json, metrics.jsonl, TensorBoard and figures.
+
+    Without a pretrained `encoder` all weights start at random. `outputs`, where given, must be what the target needs.
+    """
+    training.settle(options)
+    if options.freeze_base and encoder is None:
+        raise InputError("--freeze-base freezes random weights: give --pretrained-encoder too, or leave it out")
+    finetune.check_metric(options, classifier, column)
+    asked = {"column": column, "classifier": classifier, "encoder": digest(encoder)}
+    store = open_store("train", inputs, options, run, **asked)
+    study = open_study(inputs, run.rarefy_depth, options)
+    values, categories, groups = read_target(study.samples, inputs, column, classifier)
+    check_varies(values, column, inputs)
+    known = np.flatnonzero(pd.notna(values))
+    held = pretrain.split_groups(groups[known], options.validation, (run.seed,))
+    learned, held = known[~held], known[held]
+    check_split(learned, held, column)
+    target = fit_target(column, values[learned], categories)
+    check_outputs(outputs, target.outputs, column)
+    base = first_encoder(encoder, study, learned, options, run.seed)
+    watch = Monitor(run.folder)
+    model, history = finetune.train_member(
+        study, base, target, (learned, held), values, options, (run.seed,), store, watch
+    )
+    watch.close()
+    residuals = np.zeros(0)
+    if not categories:
+        guess = predict.predict(model, study, base, target, held, options, run.seed)[:, 0]
+        residuals = values[held].astype(float) - guess
+    ids = study.samples
+    result = Saved(
+        Trained(target, [model], [history], residuals),
+        base,
+        options,
+        run.rarefy_depth,
+        run.seed,
+        ids[learned].tolist(),
+        ids[held].tolist(),
+    )
+    saved.save(result, run.folder / "model.pt")
+    figures.draw_history(history, run.folder / "losses.png")
+    write_tsv(predictions(result, study), run.folder / "predictions.tsv")
+    judged, report = judge(result, study, values, groups)
+    write_tsv(judged, run.folder / "validation.tsv")
+    write_json(report, run.folder / "metrics.json")
+    figures.draw_predictions(judged, categories, column, "", run.folder / "predictions.png")
+    store.path.unlink(missing_ok=True)
+    print(report["verdict"])
+
+
+def predict_samples(inputs: Inputs, model: Path, output: Path, **changed: object) -> None:
+    """Write predictions of every sample of a table that has the model's depth: sample, prediction, low and high, p_."""
+    result = saved.load(model, **changed)
+    training.settle(result.options)
+    study = open_study(inputs, result.depth, result.options)
+    write_tsv(predictions(result, study), output)
+    print(f"wrote {output}: {len(study.samples)} samples")
+
+
+def evaluate_model(inputs: Inputs, model: Path, output: Path, column: str | None = None, **changed: object) -> None:
+    """Write metrics.json of the samples with a known value that the model has not learned from.
+
+    Beside it stand the baselines, fitted on those of the model's training samples that the table has; there must be
+    some. On the table of the training the figures are those of its metrics.json.
+    """
+    result = saved.load(model, **changed)
+    training.settle(result.options)
+    study = open_study(inputs, result.depth, result.options)
+    target = result.trained.target
+    values, _, groups = read_target(study.samples, inputs, column or target.name, bool(target.categories))
+    judged, report = judge(result, study, values, groups)
+    write_json(report, output)
+    write_tsv(judged, output.with_suffix(".tsv"))
+    print(report["verdict"])
+
+
+def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -> tuple[pd.DataFrame, dict]:
+    """Predictions beside the truth, and their metrics beside the baselines, of known samples it has not learned from.
+
+    The interval's coverage is left out where the samples are those that set its width.
+    """
+    target, options = result.trained.target, result.options
+    known, learned = pd.notna(values), np.isin(study.samples, result.learned)
+    categories = list(target.categories) or None
+    fresh = np.flatnonzero(known & ~learned)
+    if not len(fresh) or not (known & learned).any():
+        raise InputError(
+            f"of {known.sum()} samples with a known {target.name}, {(known & learned).sum()} are the model's training "
+            f"samples and {len(fresh)} are not: give a table that has some of both, the first for the baselines"
+        )
+    strange = sorted(set(values[fresh]) - set(target.categories)) if categories else []
+    if strange:
+        raise InputError(f"{target.name} has values that the model does not know: {examples(strange)}")
+    fold = np.where(known, np.where(learned, 1, 0), -1)
+    task = Task(target.name, "", categories, values, groups, fold)
+    table = predictions(result, study).set_index("sample").loc[study.samples[fresh]].reset_index()
+    table.insert(1, "fold", 0)
+    table.insert(2, "truth", values[fresh])
+    counts = data.rarefy(study.counts, study.depth, (result.seed, pretrain.VALIDATION_DRAW)).toarray()
+    theirs = evaluate.baseline_predictions(task, study.samples, counts, options, result.seed, folds=[0])
+    report = evaluate.evaluate(task, study.samples, table, theirs, options, result.seed)
+    if set(table["sample"]) <= set(result.held):
+        report.pop("coverage", None)
+    return table, report
+
+
+def predictions(result: Saved, study: Study) -> pd.DataFrame:
+    """Predictions of all samples of a study: sample, prediction, then low and high, or p_<category>."""
+    trained, options = result.trained, result.options
+    rows = np.arange(len(study.samples))
+    guess = finetune.predict_fold(trained, study, result.base, rows, options, result.seed)
+    width = predict.half_width(trained.residuals, options.interval)
+    return pd.DataFrame({"sample": study.samples, **predict.columns(guess, trained.target, width)})
+
+
+def open_study(inputs: Inputs, depth: int, options: Options) -> Study:
+    """Read table, sequences and tree; samples with fewer than `depth` reads are left out and counted.
+
+    Raises InputError where no feature has a sequence or no sample the depth.
+    """
+    table = tables.read_table(inputs.table)
+    tables.check_counts(table, inputs.table)
+    features = table.ids("observation")
+    if inputs.sequences:
+        known = tables.read_fasta(inputs.sequences)
+    else:
+        known = {name: name.upper().replace("U", "T") for name in features if tables.is_sequence(name)}
+    if not any(name in known for name in features):
+        where = f"has a sequence in {inputs.sequences}" if inputs.sequences else "is a sequence itself"
+        raise InputError(
+            f"none of the {len(features)} features of {inputs.table} {where}: give their FASTA, --sequences"
+        )
+    reads = table.sum(axis="sample")
+    if not (reads >= depth).any():
+        raise InputError(
+            f"rarefy-depth={depth} keeps 0 of the {len(reads)} samples of {inputs.table} "
+            f"(the largest has {int(reads.max()):,} reads): lower --rarefy-depth"
+        )
+    few = table.ids()[reads < depth]
+    print(f"{len(few)} of {len(reads)} samples have fewer than {depth} reads, left out: {examples(few) or 'none'}")
+    samples = table.ids()[reads >= depth]
+    return data.make_study(table, samples, known, trees.read_tree(inputs.tree), depth, options, prune=inputs.prune_tree)
+
+
+def first_encoder(path: Path | None, study: Study, learned: np.ndarray, options: Options, seed: int) -> Encoder:
+    """The pretrained encoder, or one of random weights."""
+    if path:
+        return pretrain.load_encoder(path, options)
+    return pretrain.start(study, learned, (0.5, 0.5), options, (seed,))
+
+
+def groups_of(samples: np.ndarray, inputs: Inputs) -> np.ndarray:
+    """Group [N] of each sample by the metadata's group column; each its own where none is given."""
+    if not inputs.group_column:
+        return samples
+    return _design(samples, inputs, {})["group"].reindex(samples).fillna("").to_numpy(dtype=str)
+
+
+def read_target(
+    samples: np.ndarray, inputs: Inputs, column: str, classifier: bool
+) -> tuple[np.ndarray, list[str] | None, np.ndarray]:
+    """Values [N] of a metadata column (NaN or None where unknown), its categories, and the groups [N]."""
+    design = _design(samples, inputs, {column: "classification" if classifier else "regression"}).reindex(samples)
+    categories = sorted(set(design[column].dropna())) if classifier else None
+    values = design[column].to_numpy(dtype=object if classifier else float)
+    known = pd.notna(values)
+    print(f"{column}: known for {known.sum()} of {len(samples)} samples")
+    return values, categories, design["group"].fillna("").to_numpy(dtype=str)
+
+
+def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked: object) -> training.Store:
+    """Where the run is kept while it is not finished; `resume_from`, where given, is what it starts from."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    path = run.folder / RESUME
+    if run.resume_from:
+        if not run.resume_from.is_file():
+            raise InputError(f"--resume-from {run.resume_from} does not exist: leave it out to start anew")
+        if run.resume_from.resolve() != path.resolve():
+            with atomic(path) as partial:
+                shutil.copyfile(run.resume_from, partial)
+    if path.is_file():
+        print(f"going on with the interrupted run in {path}")
+    chosen = {name: value for name, value in asdict(options).items() if name != "num_workers"}
+    files = {name: digest(getattr(inputs, name)) for name in ("table", "tree", "sequences", "metadata")}
+    given = {"group_column": inputs.group_column, "prune_tree": inputs.prune_tree}
+    own = {"command": command, "seed": run.seed, "rarefy_depth": run.rarefy_depth}
+    return training.Store(path, chosen | files | given | own | asked)
+
+
+def digest(path: Path | None) -> str:
+    """Digest of a file's content; empty where there is none."""
+    if path is None or not Path(path).is_file():
+        return ""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
+def check_varies(values: np.ndarray, column: str, inputs: Inputs) -> None:
+    """Raise InputError where the known values of a target are fewer than two different ones."""
+    if len(set(values[pd.notna(values)])) < 2:
+        raise InputError(f"column {column} of {inputs.metadata} has one value or none in all samples: nothing to learn")
+
+
+def check_split(learned: np.ndarray, held: np.ndarray, column: str) -> None:
+    """Raise InputError where nothing is left to learn from or to validate on."""
+    if not len(learned) or not len(held):
+        raise InputError(
+            f"{column}: {len(learned)} samples to learn from and {len(held)} to validate on; at least two groups of "
+            "samples with a known value are needed: see --group-column"
+        )
+
+
+def check_outputs(asked: int | None, needed: int, column: str) -> None:
+    """Raise InputError where --out-dim is given and is not what the target needs."""
+    if asked is not None and asked != needed:
+        raise InputError(f"--out-dim {asked}, but {column} needs {needed}: leave --out-dim out, or see --classifier")
+
+
+def _design(samples: np.ndarray, inputs: Inputs, targets: dict[str, str]) -> pd.DataFrame:
+    """Group and targets of those samples that have a row in the metadata (the id is its first column)."""
+    if not inputs.metadata:
+        raise InputError("--metadata is needed: a TSV with a row per sample, its id in the first column")
+    frame = tables.read_tsv(inputs.metadata, "metadata")
+    settings = {
+        "file": str(inputs.metadata),
+        "sample": frame.columns[0],
+        "group": [inputs.group_column] if inputs.group_column else [],
+        "time": None,
+        "fields": {},
+        "targets": targets,
+        "unmatched": "drop",
+        "min_fields": 0,
+    }
+    design, _ = metadata.build_design(settings, list(samples))
+    return design
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"

@@ -1,0 +1,60 @@
+"""Options of the command line where none are given: the source's own, or those of config/config.yaml.
+
+`source` is what the AAM takes that this one follows, with the warm-up as a share of the steps, because 10,000 steps
+never end on data of normal size. `small` is what the workflow takes, minutes on one core for some hundred samples,
+but for one model in place of five, and the base trained on unless --freeze-base is given.
+"""
+
+SOURCE = {
+    "enabled": True,
+    "threads": 1,
+    "max_bp": 150,
+    "patch": 1,
+    "token_limit": 1024,
+    "embedding_dim": 128,
+    "attention_heads": 4,
+    "attention_layers": 4,
+    "batch_size": 8,
+    "pretrain_epochs": 100,
+    "epochs": 100,
+    "patience": 10,
+    "validation": 0.2,
+    "members": 1,
+    "freeze_base": False,
+    "optimizer": "adamw",
+    "scheduler": "warmup_cosine",
+    "lr": 1e-4,
+    "weight_decay": 0.01,
+    "warmup": 0.05,
+    "dropout": 0.1,
+    "mask": 0.15,
+    "masked_asvs": 0.25,
+    "max_grad_norm": 1.0,
+    "gradient_accumulation_steps": 1,
+    "ema": 0,
+    "best_metric": "loss",
+    "mixed_precision": "none",
+    "compile_model": False,
+    "asv_chunk_size": 0,
+    "num_workers": 0,
+    "device": "cpu",
+    "class_weights": False,
+    "prediction_draws": 4,
+    "interval": 0.9,
+    "trees": 300,
+    "bootstraps": 1000,
+}
+SMALL = SOURCE | {
+    "patch": 5,
+    "token_limit": 512,
+    "embedding_dim": 64,
+    "attention_layers": 2,
+    "batch_size": 16,
+    "pretrain_epochs": 12,
+    "epochs": 20,
+    "validation": 0.15,
+    "lr": 0.001,
+    "weight_decay": 0.1,
+    "dropout": 0.2,
+}
+PRESETS = {"source": SOURCE, "small": SMALL}
