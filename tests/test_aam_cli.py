@@ -288,7 +288,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(study, encoder, tmp_path)
         (["--rarefy-depth", 10**6], "age", "--rarefy-depth"),
         (["--embedding-dim", 9], "age", "no multiple of attention_heads=2"),
         (["--pretrained-encoder", encoder, "--embedding-dim", 16], "age", "embedding_dim"),
-        (["--table", study["coded"]], "age", "see --sequences"),
+        (["--table", study["coded"]], "age", "give their FASTA, --sequences"),
         (["--group-column", "same"], "age", "--group-column"),
     ]
     if not torch.cuda.is_available():
