@@ -8,7 +8,7 @@ import jsonschema
 import pandas as pd
 import yaml
 
-from taxoscape import tables
+from taxoscape import programs, tables
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
 from taxoscape.diversity.check import check_diversity
@@ -43,6 +43,15 @@ def check_programs(config: dict) -> None:
     """Raise InputError unless the programs that the config chooses are installed on this machine."""
     for name in tools.needed(config):
         tools.program(name)
+    settings, method = config["input"], config["functions"]["method"]
+    if settings["kind"] == "reads":
+        programs.find("R")
+        if config["reads"]["primers"]:
+            programs.find("cutadapt")
+    if not settings["ko"] and method in ("nearest", "parsimony"):
+        programs.find("vsearch")
+    if not settings["ko"] and method == "picrust2":
+        programs.find("PICRUSt2", "picrust2_pipeline.py")
 
 
 def ordered(config: dict, defaults: dict) -> dict:

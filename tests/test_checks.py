@@ -375,3 +375,30 @@ def test_the_readme_of_the_config_lists_every_key_with_its_default():
         row = next((line for line in text.splitlines() if line.startswith(f"| `{name}` |")), None)
         assert row, f"config/README.md lacks {name}"
         assert yaml.safe_load(row.split("`")[3]) == value, f"config/README.md has another default for {name}"
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "message"),
+    [
+        ("input", {"kind": "reads"}, "^R is not installed: run make setup, or snakemake --sdm conda"),
+        ("functions", {"method": "nearest"}, "^vsearch is not installed"),
+        ("functions", {"method": "parsimony"}, "^vsearch is not installed"),
+        ("functions", {"method": "picrust2"}, r"^PICRUSt2 \(picrust2_pipeline.py\) is not installed"),
+    ],
+)
+def test_absent_programs_are_named_before_any_job(study, monkeypatch, section, changed, message):
+    monkeypatch.setenv("PATH", "/nowhere")
+    checks.check_programs(study)
+    study[section] |= changed
+    with pytest.raises(InputError, match=message):
+        checks.check_programs(study)
+
+
+def test_cutadapt_is_needed_where_primers_are_cut(study, monkeypatch, tmp_path):
+    (tmp_path / "R").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    study["input"] |= {"kind": "reads"}
+    checks.check_programs(study)
+    study["reads"]["primers"] = "auto"
+    with pytest.raises(InputError, match="^cutadapt is not installed"):
+        checks.check_programs(study)

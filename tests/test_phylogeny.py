@@ -146,9 +146,15 @@ def test_a_program_that_is_not_installed_is_named(monkeypatch):
         tools.program("IQ-TREE")
 
 
+def table_study(tree: str | None, **changed: object) -> dict:
+    """Config of a study whose phylogeny alone may call programs."""
+    given = {"kind": "table", "tree": tree, "ko": None}
+    return {"input": given, "functions": {"method": "none"}, "phylogeny": settings(**changed)}
+
+
 @pytest.mark.parametrize(("builder", "name"), tools.BUILDERS.items())
 def test_absent_builders_are_refused_at_the_door(builder, name, fake, monkeypatch, tmp_path):
-    config = {"input": {"tree": None}, "phylogeny": settings(builder=builder)}
+    config = table_study(None, builder=builder)
     fake("mafft", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(InputError, match=rf"^{name} \(.* is not installed"):
@@ -156,12 +162,12 @@ def test_absent_builders_are_refused_at_the_door(builder, name, fake, monkeypatc
     for other in tools.PROGRAMS[name]:
         fake(other, "")
         checks.check_programs(config)
-    checks.check_programs(config | {"input": {"tree": "given.nwk"}})
+    checks.check_programs(table_study("given.nwk", builder=builder))
 
 
 def test_a_given_tree_needs_no_program(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    checks.check_programs({"input": {"tree": "given.nwk"}, "phylogeny": settings()})
+    checks.check_programs(table_study("given.nwk"))
 
 
 def test_a_program_that_fails_shows_why():

@@ -5,12 +5,11 @@ and the calls of a stage together into its versions.json.
 """
 
 import re
-import shutil
 import subprocess
 from importlib.metadata import version as python_version
 from pathlib import Path
 
-from taxoscape.errors import InputError
+from taxoscape import programs
 from taxoscape.tables import write_fasta
 
 # What a program is called on the platforms, the best first. Never FastTree's multi-threaded build: another tree at
@@ -31,12 +30,7 @@ PLACERS = {"epa-ng": "EPA-ng", "raxml": "RAxML"}
 
 def program(name: str) -> str:
     """Path of a program under the first of its names that is installed; raises InputError when none is."""
-    found = next(filter(None, map(shutil.which, PROGRAMS[name])), None)
-    if found is None:
-        raise InputError(
-            f"{name} ({' or '.join(PROGRAMS[name])}) is not installed: run make setup, or snakemake --sdm conda"
-        )
-    return found
+    return programs.find(name, *PROGRAMS[name])
 
 
 def needed(config: dict) -> list[str]:

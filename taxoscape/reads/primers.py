@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from taxoscape import programs
 from taxoscape.errors import InputError
 from taxoscape.files import whole_folder
 from taxoscape.reads import sampling
@@ -111,7 +112,9 @@ def trimmed_files(folders: list[str], fq1: list[str], fq2: list[str]) -> tuple[l
 
 def provenance(primers: dict, config: dict) -> dict:
     """Version of cutadapt, and the arguments that it was called with."""
-    version = subprocess.run([_program(), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run(
+        [programs.find("cutadapt"), "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     arguments = {"-e": config["primer_errors"], "min_overlap": config["primer_overlap"], **primers}
     return {"versions": {"cutadapt": version}, "arguments": {"cutadapt": arguments}}
 
@@ -125,7 +128,17 @@ def _cutadapt(
     adapters = adapters if len(reads) == 2 else adapters[:2]
     # {header}: reads that are turned round keep the name that the sequencer gave them.
     named = ["--rename", "{header}"] if len(reads) == 1 else []
-    command = [_program(), "-j", str(cores), "-e", str(config["primer_errors"]), "-m", "1", "--json", str(report)]
+    command = [
+        programs.find("cutadapt"),
+        "-j",
+        str(cores),
+        "-e",
+        str(config["primer_errors"]),
+        "-m",
+        "1",
+        "--json",
+        str(report),
+    ]
     command += ["--report", "minimal", *adapters, *more, *named, *outputs, *map(str, reads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -158,10 +171,3 @@ def _check_found(sample: str, file: str, counts: dict[str, int], primers: dict, 
             f"({named}): correct reads.primers, set it to null where they were cut before, leave the sample out of the "
             f"sheet, or lower reads.primer_share={config['primer_share']}"
         )
-
-
-def _program() -> str:
-    path = shutil.which("cutadapt")
-    if path is None:
-        raise InputError("cutadapt is not installed: run make setup, or snakemake --sdm conda")
-    return path

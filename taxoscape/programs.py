@@ -1,0 +1,17 @@
+"""Foreign programs on this machine."""
+
+import shutil
+
+from taxoscape.errors import InputError
+
+
+def find(name: str, *commands: str) -> str:
+    """Path of a program under the first of its commands (its name, where none is given) that is installed.
+
+    Raises InputError when none is.
+    """
+    found = next(filter(None, map(shutil.which, commands or (name,))), None)
+    if found is None:
+        called = f"{name} ({' or '.join(commands)})" if commands else name
+        raise InputError(f"{called} is not installed: run make setup, or snakemake --sdm conda")
+    return found
