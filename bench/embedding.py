@@ -90,7 +90,10 @@ def beside_edges(points: Points, arrays: TreeArrays, name: str) -> list[dict]:
     other = stage.measured(points, radius[points.node], direction[points.node], 1.0, 0)
     what = f"embedding, {len(points.node)} tips, d {OPTIONS.dim}: "
     ours = float(np.median(seconds))
-    note = f"{name}; CPU seconds, one thread; ours median of 3, other {EPOCHS:,} steps over {len(arrays.parent)} nodes, Gram form"
+    note = (
+        f"{name}; CPU seconds, one thread; ours median of 3, other {EPOCHS:,} steps over {len(arrays.parent)} nodes, "
+        "Gram form"
+    )
     found = [row(what + "time against the loss on branches", ours, other_seconds, other_seconds / ours, "s", note)]
     for key in MEASURES:
         found.append(row(what + key, quality[key], other[key], np.nan, MEASURES[key], f"{name}; R {OPTIONS.radius:g}"))
@@ -140,7 +143,10 @@ def growth() -> list[dict]:
         quality, took = embedded(points, arrays, options)
         sizes.append(len(points.node))
         seconds.append(took)
-        note = f"{name}; stratified pairs, {STEPS} iterations; within 10 %: {quality['within_10']:.2%}, mean relative error {quality['mean_relative_error']:.4f}"
+        note = (
+            f"{name}; stratified pairs, {STEPS} iterations; within 10 %: {quality['within_10']:.2%}, "
+            f"mean relative error {quality['mean_relative_error']:.4f}"
+        )
         if len(sizes) == len(SIZES):
             note += f"; seconds grow with tips to the power {np.polyfit(np.log(sizes), np.log(seconds), 1)[0]:.2f}"
         found.append(row(f"embedding, {len(points.node)} places", took, np.nan, np.nan, "s", note))

@@ -252,6 +252,14 @@ def test_stratified_pairs_stand_for_all_pairs():
     assert len({*zip(full.first, full.second, strict=True)}) == len(full.second) == 200 * 199
 
 
+def test_more_pairs_are_drawn_where_more_tips_stand():
+    placed = points.distinct_points(trees.tree_arrays(newick(star([1] * 100))))
+    # 99 tips across the root: 4 and 4 for each of the 4.63 doublings from 4 to 99.
+    drawn = pairs.stratified_pairs(placed, 4, 0)
+    np.testing.assert_array_equal(np.diff(drawn.start), 22)
+    np.testing.assert_allclose(drawn.weight, 99 / 22)
+
+
 def test_stratified_pairs_embed_nearly_as_well_as_all_pairs():
     tree = random_tree(300, 15)
     _, every = embed(tree, OPTIONS, 0)
