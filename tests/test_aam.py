@@ -791,6 +791,9 @@ def test_encoder_of_other_sizes_and_foreign_files_are_refused(study, encoder, tm
     (tmp_path / "text.pt").write_text("no tensors")
     with pytest.raises(InputError, match="no checkpoint"):
         checkpoint.load(tmp_path / "text.pt")
+    torch.save({"version": -1}, tmp_path / "old.pt")
+    with pytest.raises(InputError, match="old.pt is no AAM checkpoint of version .*: remove it and train again"):
+        checkpoint.load(tmp_path / "old.pt")
 
 
 def test_resumable_checkpoints_are_named_by_parameters_and_inputs(tmp_path):

@@ -213,6 +213,13 @@ CASES = {
         lambda c: (c["input"].update(taxonomy=None), c["references"].update(offline=True)),
         "taxonomy.training_set=silva_138.2 would be downloaded, but references.offline is true: put https://zenodo",
     ),
+    "no table": (lambda c: c["input"].update(table=None), "input.kind is table, but input.table names no file"),
+    "no Newick": (
+        lambda c: c["input"].update(tree="seqs.fasta"),
+        "input.tree seqs.fasta is no Newick tree: it must start with '[(]' and end with ';'",
+    ),
+    "absent taxonomy": (lambda c: c["input"].update(taxonomy="no.tsv"), "taxonomy no.tsv does not exist"),
+    "absent ko": (lambda c: c["input"].update(ko="no.tsv"), "input.ko no.tsv does not exist"),
     "table with kind reads": (lambda c: c["input"].update(kind="reads"), "input.samples names no sample sheet"),
 }
 
@@ -273,8 +280,13 @@ def test_a_table_without_sequences_says_what_needs_them(study):
     assert "aam.enabled: false" in refused(study)
     study["aam"]["enabled"] = False
     checks.check_study(study)
+    study["functions"]["method"] = "parsimony"
+    assert "functions.method=parsimony needs sequences, but the feature ids of table.biom (f0, f1," in refused(study)
+    study["functions"]["method"] = "none"
+    study["input"]["taxonomy"] = None
+    assert "comes without sequences, so input.taxonomy must name its lineages" in refused(study)
     study["input"]["tree"] = None
-    assert "input.tree" in refused(study)
+    assert "comes without sequences, so input.tree must name its tree" in refused(study)
 
 
 def test_sequences_of_another_study_are_refused(study):
@@ -303,6 +315,24 @@ def test_a_sheet_with_a_sample_twice_is_refused(reads):
 def test_a_file_given_twice_is_refused(reads):
     write_sheet([[sample, "s1_1.fastq.gz", "s1_1.fastq.gz"] for sample in SAMPLES])
     assert "stand twice" in refused(reads)
+
+
+def test_a_sheet_with_nothing_in_it_is_refused(reads):
+    write_sheet([])
+    assert "sample sheet samples.tsv names no sample" in refused(reads)
+    write_sheet([["s1", "s1_1.fastq.gz", "s1_2.fastq.gz"], ["s2", "", "s2_2.fastq.gz"]])
+    assert "sample sheet samples.tsv line 3: fq1 is empty" in refused(reads)
+
+
+@pytest.mark.parametrize("key", ["sequences", "tree", "taxonomy"])
+def test_files_given_beside_reads_must_exist(reads, key):
+    reads["input"][key] = "no.file"
+    assert f"input.{key} no.file does not exist (paths are relative to the working directory)" in refused(reads)
+
+
+def test_reads_and_a_table_at_once_are_refused(reads):
+    reads["input"]["table"] = "table.biom"
+    assert "input.kind is reads, but input.table names table.biom: set input.kind: table" in refused(reads)
 
 
 def test_a_sheet_without_its_columns_is_refused(reads):

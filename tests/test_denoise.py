@@ -337,6 +337,12 @@ def test_no_read_left_in_any_sample_is_refused(study, tmp_path):
         denoised(tmp_path, study.iloc[[1]], 1)
 
 
+def test_reads_of_which_nothing_is_denoised_are_refused():
+    track = {"sample": ["a", "b"], "filtered": [70, 30], "denoised_forward": [0, 0], "merged": [0, 0]}
+    with pytest.raises(InputError, match="no read of the 2 samples was denoised, though 100 passed the filter"):
+        merge.check_reads_left(pd.DataFrame(track), CONFIG)
+
+
 def test_mates_that_cannot_overlap_are_refused(study, in_shards, tmp_path):
     with pytest.raises(InputError, match="no pair of the 1 samples could be merged .* denoise.min_overlap=12"):
         denoised(tmp_path, study.iloc[[0]], 1, models=in_shards[3], truncate=[100, 100])

@@ -12,7 +12,7 @@ from scipy import stats
 from taxoscape.diffusion import copula, counts, dequantise, models, sampling, training
 from taxoscape.diffusion.conditions import ConditionTokens, hide
 from taxoscape.diffusion.denoiser import Attention, Denoiser
-from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions
+from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions, read_study
 from taxoscape.errors import InputError
 from tests.conftest import ROOT
 
@@ -445,3 +445,14 @@ def test_conditions_come_from_the_test_samples_evenly():
 
 def test_every_option_of_the_section_is_a_field():
     assert {field.name for field in dataclasses.fields(models.Options)} == set(SECTION)
+
+
+def test_files_of_different_samples_are_refused_by_name(tmp_path):
+    arrays = {"samples": np.array(["a", "b"]), "taxa": np.array(["t"]), "counts": np.ones((2, 1)), "depth": np.int64(1)}
+    np.savez(tmp_path / "composition.npz", **arrays)
+    pd.DataFrame({"sample": ["a", "c"], "group": ["a", "c"]}).to_csv(tmp_path / "design.tsv", sep="\t", index=False)
+    (tmp_path / "encoding.json").write_text('{"fields": {}, "targets": {}}')
+    pd.DataFrame({"sample": ["a"], "split": ["train"], "fold": [0]}).to_csv(tmp_path / "splits.tsv", sep="\t")
+    files = [tmp_path / name for name in ("composition.npz", "design.tsv", "encoding.json", "splits.tsv")]
+    with pytest.raises(InputError, match="1 samples of .*composition.npz are not in .*design.tsv: b"):
+        read_study(*files)

@@ -286,6 +286,15 @@ def test_evaluation_of_a_study_fills_the_report(n_test, tmp_path):
     assert (tmp_path / "taxa_a.png").read_bytes() == (tmp_path / "taxa_b.png").read_bytes()
 
 
+def test_a_study_with_no_held_out_sample_is_refused(tmp_path):
+    whole = study(0)
+    asked = generated_conditions(study(), condition_rows(study(), 5, 0))
+    asked.to_csv(tmp_path / "generated.tsv", sep="\t", index=False)
+    write_table(population(5, 6), whole.taxa, asked["sample"], tmp_path / "generated.biom")
+    with pytest.raises(InputError, match="no sample is held out for the evaluation: raise metadata.test"):
+        study_sets.gather(whole, tmp_path / "generated.biom", tmp_path / "generated.tsv")
+
+
 def test_a_table_of_other_taxa_is_refused(tmp_path):
     whole = study()
     asked = generated_conditions(whole, condition_rows(whole, 5, 0))

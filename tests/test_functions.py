@@ -177,6 +177,13 @@ def test_wrong_table_is_refused_by_line(tmp_path, text, part):
     assert part in refusal(lambda: ko_tables.read_ko(tmp_path / "ko.tsv", {"x"}))
 
 
+def test_absent_tables_and_hits_are_refused(tmp_path):
+    assert "ko.tsv does not exist" in refusal(lambda: ko_tables.read_ko(tmp_path / "ko.tsv", {"x"}))
+    (tmp_path / "hits.tsv").touch()
+    message = refusal(lambda: profiles.read_hits(tmp_path / "hits.tsv"))
+    assert "no feature has a sequence with a reference as close as functions.min_identity; lower it" in message
+
+
 def test_written_copies_are_short_and_round_trip(tmp_path):
     copies = pd.DataFrame([[1, 0, 2 / 3], [10, 0, 1200]], index=["x", "y"], columns=KOS[:3])
     ko_tables.write_ko(copies, tmp_path / "ko.tsv.gz")

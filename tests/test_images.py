@@ -178,6 +178,11 @@ def test_files_return_what_was_written_and_are_the_same_each_time(tmp_path):
     assert int(stored["depth"]) == 1250
 
 
+def test_an_absent_composition_is_refused_with_the_rule_that_writes_it(tmp_path):
+    with pytest.raises(InputError, match="composition .*no.npz does not exist: build_images writes it"):
+        images.load_composition(tmp_path / "no.npz")
+
+
 def test_extremes_are_stored_where_images_need_them_to_turn_back(tmp_path):
     counts, *_ = study()
     for normalise in ("fixed", "minmax"):

@@ -317,6 +317,11 @@ def test_bad_species_sets_are_refused(text, said, tmp_path):
     assert path in str(error.value)
 
 
+def test_an_absent_species_set_is_named(tmp_path):
+    with pytest.raises(InputError, match="taxonomy.species .*no.fa does not exist"):
+        species.matches(QUERIES, tmp_path / "no.fa")
+
+
 needs_dada2 = pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
 
 
