@@ -20,8 +20,8 @@ from taxoscape.errors import InputError
 from taxoscape.trees import TreeArrays
 
 RATE = 0.01  # hyperbolic length of a step of the loss on branches, about
-# Of the first step of the relative stress. Steps go mostly along the radius, where the slope is: a smaller one hardly
-# turns the points (40 tips, 600 steps: mean relative error 0.0135 at 0.01, 0.0055 at 0.3, L-BFGS 0.0045).
+# Of the first step of the relative stress: on 40 simulated tips, 600 steps end at a mean relative error of 0.0135 from
+# 0.01 and of 0.0055 from 0.3 (L-BFGS: 0.0045).
 FIRST_RATE = 0.3
 SPREAD = 0.01  # of the random start of the loss on branches, around the centre
 MOST_NODES = 4000  # of the loss on branches: every pair of nodes is one entry of a dozen matrices, 128 MB each
