@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 import torch
 from skbio import TreeNode
-from skbio.diversity import beta_diversity
+from skbio.diversity import alpha_diversity, beta_diversity
 from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
@@ -28,6 +28,7 @@ from taxoscape.aam import (
     finetune,
     metrics,
     predict,
+    pretext,
     pretrain,
     quality,
     task,
@@ -61,6 +62,12 @@ OPTIONS = Options(
     lr=0.003,
     weight_decay=0.01,
     warmup=0.05,
+    unifrac_metric="unifrac",
+    stripe_mode=False,
+    reference_samples=100,
+    lazy_unifrac=True,
+    count_weight=0,
+    quantiles=[],
     dropout=0.1,
     mask=0.15,
     masked_asvs=0.5,
@@ -131,6 +138,13 @@ def encoder():
 def embed(encoder, study: Study, batch: data.Batch) -> torch.Tensor:
     asvs = encoder.nucleotide(study.tokens[batch.unique])[0]
     return encoder.embed(asvs[batch.gather], batch.abundance, batch.present)
+
+
+def goal(study: Study) -> pretrain.Goal:
+    """Distances within the batch, in units of 0.1."""
+    return replace(
+        pretrain.make_goal(study, np.arange(2), OPTIONS, (0,)), scales=pretext.Scales((0.5, 0.1), (0.0, 1.0))
+    )
 
 
 def shuffled(batch: data.Batch, rng: np.random.Generator) -> data.Batch:
@@ -209,15 +223,24 @@ def test_unifrac_of_a_batch_is_scikit_bios(study):
     np.testing.assert_allclose(data.unifrac(batch, ancestors, lengths), expected, atol=1e-6)
 
 
-def test_merged_batches_hold_the_same_samples(study):
+def test_branches_of_parts_are_those_of_the_whole(study):
     order = np.array([3, 0, 11, 7, 2])
-    whole = data.make_batch(study.counts, order, 100)
-    joined = pretrain.merged([data.make_batch(study.counts, part, 100) for part in np.array_split(order, 3)])
-    for name in ("unique", "present"):
-        assert getattr(joined, name).equal(getattr(whole, name))
-    assert data.unifrac(joined, study.ancestors, study.lengths).equal(
-        data.unifrac(whole, study.ancestors, study.lengths)
-    )
+    whole = data.branches(data.make_batch(study.counts, order, 100), study.ancestors)
+    parts = [data.make_batch(study.counts, part, 100) for part in np.array_split(order, 3)]
+    assert torch.cat([data.branches(part, study.ancestors) for part in parts]).equal(whole)
+
+
+def test_weighted_unifrac_and_faith_are_scikit_bios():
+    rng = np.random.default_rng(3)
+    taxa = [f"t{number}" for number in range(10)]
+    tree = random_tree(taxa, rng)
+    counts = rng.poisson(1, (6, 10)) + np.eye(6, 10, dtype=int)
+    above = data.above(trees.tree_arrays(tree), np.array(taxa))
+    batch = data.make_batch(scipy.sparse.csr_matrix(counts), np.arange(6), 100)
+    expected = beta_diversity("weighted_unifrac", counts, taxa=taxa, tree=tree, validate=False, normalized=True).data
+    np.testing.assert_allclose(data.unifrac(batch, *above, weighted=True), expected, atol=1e-6)
+    expected = alpha_diversity("faith_pd", counts, taxa=taxa, tree=tree, validate=False)
+    np.testing.assert_allclose(data.faith(batch, *above), np.log1p(expected), rtol=1e-6)
 
 
 # --- model
@@ -278,7 +301,7 @@ def test_ragged_batches_with_single_asvs_and_empty_samples_are_finite(study, enc
     counts[0] = 0
     batch = data.make_batch(counts.tocsr(), np.array([0, 11, 5]), 100)
     encoder.train(training_mode)
-    losses = pretrain.pretraining_losses(encoder, study, batch, OPTIONS, 0.1, torch.Generator().manual_seed(0))
+    losses = pretrain.pretraining_losses(encoder, study, batch, OPTIONS, goal(study), torch.Generator().manual_seed(0))
     sum(losses.values()).backward()
     encoder.eval()
     gradients = [parameter.grad for parameter in encoder.parameters() if parameter.grad is not None]
@@ -303,7 +326,7 @@ def test_two_batches_are_overfitted(study):
     fixed = [data.make_batch(study.counts, part, 100) for part in np.arange(8).reshape(2, 4)]
 
     def losses(batch, generator):
-        return pretrain.pretraining_losses(model, study, batch, options, 0.1, generator)
+        return pretrain.pretraining_losses(model, study, batch, options, goal(study), generator)
 
     history = training.fit(model, lambda epoch: fixed, losses, None, options=options, epochs=120, steps=2, seed=(0,))
     assert history[-1]["unifrac_loss"] < 0.05 * history[0]["unifrac_loss"]

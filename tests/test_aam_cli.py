@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -150,7 +151,7 @@ def test_sequences_from_a_fasta_are_those_that_are_ids(study, encoder, tmp_path)
 def test_tensorboard_holds_the_tags_and_every_tenth_epoch_histograms(study, encoder, tmp_path):
     train(study, tmp_path, "--pretrained-encoder", encoder, "--freeze-base", "--epochs", 10, "--patience", 10)
     seen = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    wanted = {f"{part}/{name}" for part in ("train", "val") for name in ("total_loss", "target_loss")}
+    wanted = {f"{part}/{name}_loss" for part in ("train", "val") for name in ("total", "target", "count")}
     assert wanted | {"learning_rate", "val/mae", "val/mse", "val/r2"} <= set(seen.Tags()["scalars"])
     assert [event.step for event in seen.Scalars("train/total_loss")] == list(range(1, 11))
     assert [event.step for event in seen.Histograms("weights/target.weight")] == [10]
@@ -175,6 +176,7 @@ def test_small_is_the_workflow_but_for_one_model_and_a_free_base():
 
 
 SOURCE = """
+--stripe-mode --lazy-unifrac --reference-samples --unifrac-metric
 --table --tree --metadata --metadata-column --output-dir --output --model --epochs --batch-size
 --optimizer --scheduler --lr --warmup-steps --weight-decay --embedding-dim --attention-heads
 --attention-layers --max-bp --token-limit --prune-tree --gradient-accumulation-steps
@@ -183,6 +185,7 @@ SOURCE = """
 --mixed-precision --compile-model --seed --resume-from --device --num-workers --preset
 """
 OTHERS = {"--optimizer": "sgd", "--scheduler": "plateau", "--mixed-precision": "bf16", "--best-metric": "mae"}
+OTHERS |= {"--unifrac-metric": "weighted", "--reference-samples": "ids.txt", "--quantiles": [0.1, 0.5]}
 OTHERS |= {"--device": "cuda", "--test-size": 0.4, "--dropout": 0.3, "--ema": 0.5}
 
 
@@ -196,7 +199,7 @@ def test_every_option_reaches_its_field_and_no_other(study, monkeypatch, tmp_pat
     common += ["--metadata-column", "age"] if command == "train" else []
     run(*common)
     assert taken.pop() == Options(**PRESETS[preset])
-    rows = cli.MODEL + cli.TRAINING + cli.MACHINE + (cli.FINE_TUNING if command == "train" else [])
+    rows = cli.MODEL + cli.TRAINING + cli.MACHINE + (cli.FINE_TUNING if command == "train" else cli.PRETEXT)
     for flag, named, kind, _ in rows:
         field = named[command] if isinstance(named, dict) else named
         was = PRESETS[preset][field]
@@ -204,7 +207,7 @@ def test_every_option_reaches_its_field_and_no_other(study, monkeypatch, tmp_pat
             arguments, wanted = [flag.split("/")[was]], not was
         else:
             wanted = OTHERS[flag] if flag in OTHERS else was * 2 + 1
-            arguments = [flag, wanted]
+            arguments = [flag, ",".join(map(str, wanted)) if isinstance(wanted, list) else wanted]
         run(*common, *arguments)
         assert taken.pop() == Options(**PRESETS[preset] | {field: wanted}), flag
 
@@ -297,6 +300,39 @@ def test_what_cannot_be_trained_is_refused_in_one_line(study, encoder, tmp_path)
         with pytest.raises(InputError, match=said) as caught:
             train(study, tmp_path, *options, column=column)
         assert "\n" not in str(caught.value)
+
+
+def test_quantiles_are_written_in_order_and_must_hold_the_median(study, encoder, tmp_path):
+    train(study, tmp_path, "--epochs", 2, "--quantiles", "0.9,0.5,0.1")
+    table = pd.read_csv(tmp_path / "predictions.tsv", sep="\t")
+    assert (table["q_0.1"] <= table["q_0.5"]).all()
+    assert (table["q_0.5"] <= table["q_0.9"]).all()
+    report = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(report["below_quantile"]) == {"q_0.1", "q_0.5", "q_0.9"}
+    with pytest.raises(InputError, match=r"quantiles=\[0.1\] have no 0.5"):
+        train(study, tmp_path / "other", "--quantiles", "0.1")
+    for said in ("0.5,x", "0.5,1.5"):
+        with pytest.raises(click.BadParameter):
+            train(study, tmp_path / "other", "--quantiles", said)
+
+
+def test_clades_are_learned_from_a_taxonomy(study, tmp_path):
+    names = tables.read_table(study["table"]).ids("observation")
+    lineages = ["k__A; p__B", "k__A; p__C", "k__A; p__"]
+    files.write_tsv(
+        pd.DataFrame({"Feature ID": names, "Taxon": [lineages[place % 3] for place in range(TAXA)]}),
+        tmp_path / "taxonomy.tsv",
+    )
+    common = [*given(study, "table", "tree"), *TINY, "--epochs", 2, "--unifrac-metric", "combined"]
+    with pytest.raises(InputError, match="give a taxonomy"):
+        run("pretrain", *common, "--output-dir", tmp_path / "none")
+    run("pretrain", *common, "--output-dir", tmp_path / "all", "--taxonomy", tmp_path / "taxonomy.tsv")
+    report = json.loads((tmp_path / "all" / "quality.json").read_text())
+    assert {"unifrac_r2", "faith_r2", "clades_found"} <= set(report)
+    assert len(report["clades_found"]) == 2
+    tags = EventAccumulator(str(tmp_path / "all" / "tensorboard")).Reload().Tags()["scalars"]
+    assert {"train/faith_loss", "val/faith_loss", "train/taxonomy_loss", "val/taxonomy_loss"} <= set(tags)
+    train(study, tmp_path / "age", "--pretrained-encoder", tmp_path / "all" / "encoder.pt", "--epochs", 1)
 
 
 def test_models_and_encoders_are_not_mistaken_for_each_other(study, encoder, tmp_path):

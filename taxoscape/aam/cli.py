@@ -12,6 +12,24 @@ from taxoscape.aam.presets import PRESETS
 from taxoscape.errors import InputError, one_line
 
 FILE = click.Path(path_type=Path)
+
+
+class Quantiles(click.ParamType):
+    """Numbers between 0 and 1, parted by commas."""
+
+    name = "numbers"
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> list[float]:
+        """List of a text like 0.05,0.5,0.95."""
+        try:
+            levels = [float(part) for part in str(value).split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers like 0.05,0.5,0.95", param, context)
+        if not all(0 < level < 1 for level in levels):
+            self.fail(f"{value!r} has numbers that are not between 0 and 1", param, context)
+        return levels
+
+
 SHARE = click.FloatRange(0, 1)
 POSITIVE = click.FloatRange(0, min_open=True)
 COUNT = click.IntRange(1)
@@ -72,6 +90,27 @@ MODEL = [
         "ASVs encoded at a time, activations computed twice: less memory, more time. 0 = all at once.",
     ),
 ]
+PRETEXT = [
+    (
+        "--unifrac-metric",
+        "unifrac_metric",
+        click.Choice(["unifrac", "weighted", "faith_pd", "taxonomy", "combined"]),
+        "What is predicted beside nucleotides: distances, Faith's PD, clades of ASVs (--taxonomy), or all three.",
+    ),
+    (
+        "--stripe-mode/--no-stripe-mode",
+        "stripe_mode",
+        bool,
+        "Distances to reference samples, N x R of them, in place of those within a batch; any batch size.",
+    ),
+    ("--reference-samples", "reference_samples", str, "Of stripe mode: how many training samples, or a file of ids."),
+    (
+        "--lazy-unifrac/--no-lazy-unifrac",
+        "lazy_unifrac",
+        bool,
+        "Distances of each batch as its reads are drawn; else of one draw of all, N x N or N x R in memory.",
+    ),
+]
 MACHINE = [
     ("--device", "device", click.Choice(["cpu", "cuda"]), "Where the model runs."),
     ("--threads", "threads", COUNT, "CPU threads; results repeat byte for byte at the same number."),
@@ -90,6 +129,8 @@ FINE_TUNING = [
         click.Choice(["loss", "mae", "mse", "r2", "accuracy", "precision", "recall", "f1"]),
         "Metric of the validation samples that chooses the epoch.",
     ),
+    ("--count-weight", "count_weight", click.FloatRange(0), "Weight of the loss of hidden abundances; 0 = none."),
+    ("--quantiles", "quantiles", Quantiles(), "Learn these quantiles, as 0.05,0.5,0.95; written as columns q_."),
     ("--class-weights/--no-class-weights", "class_weights", bool, "Weigh classes by inverse frequency."),
     ("--prediction-draws", "prediction_draws", COUNT, "Rarefaction draws averaged in a prediction."),
 ]
@@ -160,9 +201,10 @@ def aam() -> None:
 
 @aam.command()
 @study()
+@click.option("--taxonomy", type=FILE, help="TSV of feature id and lineage, for --unifrac-metric taxonomy or combined.")
 @click.option("--metadata", type=FILE, help="TSV with a row per sample; needed for --group-column only.")
 @running
-@settings("pretrain", MODEL, TRAINING, MACHINE)
+@settings("pretrain", MODEL, TRAINING, PRETEXT, MACHINE)
 def pretrain(**given: object) -> None:
     """Pretrain the encoder without labels: restore masked nucleotides, predict UniFrac between samples."""
     from taxoscape.aam import commands

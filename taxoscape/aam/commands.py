@@ -2,14 +2,14 @@
 
 import hashlib
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from taxoscape import metadata, tables, trees
-from taxoscape.aam import data, evaluate, figures, finetune, predict, pretrain, quality, saved, training
+from taxoscape.aam import data, evaluate, figures, finetune, predict, pretext, pretrain, quality, saved, training
 from taxoscape.aam.data import Study
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
@@ -31,6 +31,7 @@ class Inputs:
     table: Path
     tree: Path
     sequences: Path | None = None  # None: the features' ids are their sequences
+    taxonomy: Path | None = None  # lineages of the features
     metadata: Path | None = None
     group_column: str | None = None  # samples that agree in it never part
     prune_tree: bool = False
@@ -60,11 +61,15 @@ def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
     report = quality.judge(model, study, rows[~held], rows[held], options, seed)
     write_json(report, run.folder / "quality.json")
     figures.draw_history(history, run.folder / "losses.png")
-    pairs = pretrain.predicted_distances(model, study, pretrain.validation_batches(study, rows[held], options, seed))
-    figures.draw_distances(*(values.cpu().numpy() for values in pairs), run.folder / "distances.png")
-    pretrain.save_encoder(model, options, run.folder / "encoder.pt")
+    if pretext.has_distances(options):
+        fixed = pretext.fixed_batches(study, rows[held], options, seed)
+        pairs = pretrain.predicted_distances(model, study, fixed, options)
+        figures.draw_distances(*(values.cpu().numpy() for values in pairs), run.folder / "distances.png")
+    references = pretrain.references_of(study, rows[~held], options, seed)
+    pretrain.save_encoder(model, options, run.folder / "encoder.pt", study, references)
     store.path.unlink(missing_ok=True)
-    print(f"wrote {run.folder / 'encoder.pt'}; UniFrac on held-out samples: R2 {_figure(report['unifrac_r2'])}")
+    found = {name: round(value, 3) for name, value in report.items() if name.endswith("_r2") and value is not None}
+    print(f"wrote {run.folder / 'encoder.pt'}; held-out samples: {found}")
 
 
 def train_predictor(
@@ -93,7 +98,7 @@ def train_predictor(
     held = pretrain.split_groups(groups[known], options.validation, (run.seed,))
     learned, held = known[~held], known[held]
     check_split(learned, held, column)
-    target = fit_target(column, values[learned], categories)
+    target = fit_target(column, values[learned], categories, options.quantiles)
     check_outputs(outputs, target.outputs, column)
     base = first_encoder(encoder, study, learned, options, run.seed)
     watch = Monitor(run.folder)
@@ -103,7 +108,7 @@ def train_predictor(
     watch.close()
     residuals = np.zeros(0)
     if not categories:
-        guess = predict.predict(model, study, base, target, held, options, run.seed)[:, 0]
+        guess = predict.predict(model, study, base, target, held, options, run.seed)[:, target.centre]
         residuals = values[held].astype(float) - guess
     ids = study.samples
     result = Saved(
@@ -174,7 +179,7 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     table = predictions(result, study).set_index("sample").loc[study.samples[fresh]].reset_index()
     table.insert(1, "fold", 0)
     table.insert(2, "truth", values[fresh])
-    counts = data.rarefy(study.counts, study.depth, (result.seed, pretrain.VALIDATION_DRAW)).toarray()
+    counts = data.rarefy(study.counts, study.depth, (result.seed, pretext.FIXED_DRAW)).toarray()
     theirs = evaluate.baseline_predictions(task, study.samples, counts, options, result.seed, folds=[0])
     report = evaluate.evaluate(task, study.samples, table, theirs, options, result.seed)
     if set(table["sample"]) <= set(result.held):
@@ -217,14 +222,17 @@ def open_study(inputs: Inputs, depth: int, options: Options) -> Study:
     few = table.ids()[reads < depth]
     print(f"{len(few)} of {len(reads)} samples have fewer than {depth} reads, left out: {examples(few) or 'none'}")
     samples = table.ids()[reads >= depth]
-    return data.make_study(table, samples, known, trees.read_tree(inputs.tree), depth, options, prune=inputs.prune_tree)
+    tree = trees.read_tree(inputs.tree)
+    study = data.make_study(table, samples, known, tree, depth, options, prune=inputs.prune_tree)
+    return data.with_lineages(study, tables.read_taxonomy(inputs.taxonomy)) if inputs.taxonomy else study
 
 
 def first_encoder(path: Path | None, study: Study, learned: np.ndarray, options: Options, seed: int) -> Encoder:
     """The pretrained encoder, or one of random weights."""
     if path:
         return pretrain.load_encoder(path, options)
-    return pretrain.start(study, learned, (0.5, 0.5), options, (seed,))
+    plain = replace(options, unifrac_metric="unifrac")  # no heads of pretraining
+    return pretrain.start(study, learned, pretext.Scales((0.5, 0.5), (0.0, 1.0)), plain, (seed,))
 
 
 def groups_of(samples: np.ndarray, inputs: Inputs) -> np.ndarray:
@@ -259,7 +267,7 @@ def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked
     if path.is_file():
         print(f"going on with the interrupted run in {path}")
     chosen = {name: value for name, value in asdict(options).items() if name != "num_workers"}
-    files = {name: digest(getattr(inputs, name)) for name in ("table", "tree", "sequences", "metadata")}
+    files = {name: digest(getattr(inputs, name)) for name in ("table", "tree", "sequences", "taxonomy", "metadata")}
     given = {"group_column": inputs.group_column, "prune_tree": inputs.prune_tree}
     own = {"command": command, "seed": run.seed, "rarefy_depth": run.rarefy_depth}
     return training.Store(path, chosen | files | given | own | asked)
@@ -310,7 +318,3 @@ def _design(samples: np.ndarray, inputs: Inputs, targets: dict[str, str]) -> pd.
     }
     design, _ = metadata.build_design(settings, list(samples))
     return design
-
-
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"

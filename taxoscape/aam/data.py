@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import biom
 import numpy as np
+import pandas as pd
 import scipy.sparse
 import torch
 from skbio import TreeNode
@@ -15,6 +16,7 @@ from taxoscape import tables, trees
 from taxoscape.aam.options import Options
 from taxoscape.aam.tokens import tokenize
 from taxoscape.errors import InputError, examples
+from taxoscape.taxonomy.lineages import NO_NAME
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,14 @@ class Study:
     ancestors: torch.Tensor  # [T, branches] 1 where a branch lies above a taxon
     lengths: torch.Tensor  # [branches] substitutions/site
     depth: int  # reads drawn per sample
+    ranks: torch.Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.long))  # [T, ranks] -1 = unknown
+    names: tuple[tuple[str, ...], ...] = ()  # clades of each rank, by their number in `ranks`
 
     def to(self, device: str) -> "Study":
         """The study with its tensors on a device."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in ("tokens", "ancestors", "lengths")})
+        return replace(
+            self, **{name: getattr(self, name).to(device) for name in ("tokens", "ancestors", "lengths", "ranks")}
+        )
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,17 @@ class Batch:
 
 
 def read_study(
-    table: str | Path, sequences: str | Path, tree: str | Path, rarefied: str | Path, options: Options
+    table: str | Path,
+    sequences: str | Path,
+    tree: str | Path,
+    rarefied: str | Path,
+    options: Options,
+    taxonomy: str | Path | None = None,
 ) -> Study:
     """Read the samples of `rarefied`, at its depth: counts, tokens and tree of the features that have a sequence.
 
-    Features without a sequence are left out and counted. Raises InputError when no feature has one.
+    Where a `taxonomy` is given, the clades of the features too. Features without a sequence are left out and counted.
+    Raises InputError when no feature has one.
     """
     counted, shallow = tables.read_table(table), tables.read_table(rarefied)
     known = tables.read_fasta(sequences) if Path(sequences).is_file() and Path(sequences).stat().st_size else {}
@@ -64,7 +76,8 @@ def read_study(
             "set input.sequences to their FASTA, or aam.enabled: false"
         )
     depth = int(shallow.sum(axis="sample").max())
-    return make_study(counted, shallow.ids(), known, trees.read_tree(tree), depth, options)
+    study = make_study(counted, shallow.ids(), known, trees.read_tree(tree), depth, options)
+    return with_lineages(study, tables.read_taxonomy(taxonomy)) if taxonomy else study
 
 
 def make_study(
@@ -96,6 +109,34 @@ def make_study(
     tokens = tokenize([known[name] for name in taxa], options.max_bp)
     study = Study(np.asarray(samples).astype(str), taxa, counts, tokens, ancestors, lengths, depth)
     return study.to(options.device)
+
+
+def with_lineages(study: Study, lineages: pd.Series) -> Study:
+    """The study with the clade of each taxon at each rank; a taxon without a lineage, or a rank without a name, is -1.
+
+    A clade is named by its whole path, so that two genera of one name are two. Raises InputError when no taxon has one.
+    """
+    paths = [lineage.split(";") for lineage in lineages.reindex(study.taxa).fillna("")]
+    paths = [[part.strip() for part in parts] for parts in paths]
+    depth = max(map(len, paths))
+    ranks, names = np.full((len(paths), depth), -1), []
+    for rank in range(depth):
+        clade = [";".join(parts[: rank + 1]) if len(parts) > rank and named(parts[rank]) else "" for parts in paths]
+        known = sorted(set(clade) - {""})
+        ranks[:, rank] = [known.index(name) if name else -1 for name in clade]
+        names.append(tuple(known))
+    if not any(names):
+        raise InputError(
+            f"none of the {len(study.taxa)} features has a lineage: unifrac_metric needs a taxonomy of them"
+        )
+    kept = [rank for rank in range(depth) if names[rank]]
+    ranks = torch.from_numpy(ranks[:, kept]).to(study.tokens.device)
+    return replace(study, ranks=ranks, names=tuple(names[rank] for rank in kept))
+
+
+def named(part: str) -> bool:
+    """Whether a part of a lineage (`g__Blautia`, `Blautia`) names a clade."""
+    return part.rpartition("__")[2].lower() not in NO_NAME
 
 
 def above(tree: trees.TreeArrays, taxa: np.ndarray, prune: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,20 +228,45 @@ def reads_lost(drawn: scipy.sparse.csr_matrix, token_limit: int) -> float:
     return 1.0 - kept / max(1, drawn.sum())
 
 
-def unifrac(batch: Batch, ancestors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Unweighted UniFrac [B, B] between the samples of a batch.
+def branches(batch: Batch, ancestors: torch.Tensor, weighted: bool = False) -> torch.Tensor:
+    """Branches of each sample [B, branches]: 1 where it has an ASV below, or the share of its reads below (weighted).
 
-    P = (presence @ ancestors > 0), S = (P * lengths) P', s = diag S, d_ij = (s_i + s_j - 2 S_ij) / (s_i + s_j - S_ij);
-    0 between two samples that have no branch. In float32 whatever the precision around it: bfloat16 errs by 0.008.
+    In float32 whatever the precision around it: bfloat16 errs by 0.008.
+    """
+    with torch.autocast(ancestors.device.type, enabled=False):
+        below = torch.zeros(len(batch.rows), len(batch.unique), device=ancestors.device)
+        below.scatter_add_(
+            1, batch.gather, batch.abundance.exp() * batch.present if weighted else batch.present.float()
+        )
+        below = below @ ancestors[batch.unique]
+        return below if weighted else (below > 0).float()
+
+
+def distances(first: torch.Tensor, second: torch.Tensor, lengths: torch.Tensor, weighted: bool = False) -> torch.Tensor:
+    """UniFrac between samples given by their branches [B, branches] and [R, branches] -> [B, R].
+
+    Unweighted: S = (P * lengths) Q', s and t the lengths of each, d_ij = (s_i + t_j - 2 S_ij) / (s_i + t_j - S_ij).
+    Weighted, normalised: sum of lengths |p_i - q_j| over that of lengths (p_i + q_j) (Lozupone et al. 2007).
+    0 between two samples that have no branch.
     """
     with torch.autocast(lengths.device.type, enabled=False):
-        presence = torch.zeros(len(batch.rows), len(batch.unique), device=lengths.device)
-        presence.scatter_add_(1, batch.gather, batch.present.float())
-        covered = (presence @ ancestors[batch.unique] > 0).float()  # [B, branches]
-        shared = (covered * lengths) @ covered.T
-    single = shared.diagonal()
-    both = single[:, None] + single[None, :]
-    return (both - 2 * shared) / (both - shared).clamp(min=torch.finfo(shared.dtype).tiny)
+        one, two = first * lengths, second * lengths
+        both = one.sum(dim=1)[:, None] + two.sum(dim=1)[None, :]
+        shared = one @ second.T
+        apart = torch.cdist(one, two, p=1.0) if weighted else both - 2 * shared
+        union = both if weighted else both - shared
+        return apart / union.clamp(min=torch.finfo(union.dtype).tiny)
+
+
+def unifrac(batch: Batch, ancestors: torch.Tensor, lengths: torch.Tensor, weighted: bool = False) -> torch.Tensor:
+    """UniFrac [B, B] between the samples of a batch."""
+    own = branches(batch, ancestors, weighted)
+    return distances(own, own, lengths, weighted)
+
+
+def faith(batch: Batch, ancestors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Natural log of 1 + Faith's PD [B], the length of all branches of a sample."""
+    return torch.log1p(branches(batch, ancestors) @ lengths)
 
 
 def _largest(drawn: scipy.sparse.csr_matrix, row: int, limit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -74,6 +74,9 @@ def evaluate(
         "paired": paired,
         "verdict": metrics.verdict(paired, len(ours), len(np.unique(groups))),
     }
+    quantiles = {name: float((truth <= ours[name]).mean()) for name in ours.columns if name.startswith("q_")}
+    if quantiles:
+        report["below_quantile"] = quantiles
     if not task.categories:
         report["coverage"] = metrics.coverage(truth, ours["low"].to_numpy(), ours["high"].to_numpy(), options.interval)
     return report

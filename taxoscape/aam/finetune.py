@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import data, metrics, pretrain, training
+from taxoscape.aam import data, metrics, pretext, pretrain, training
 from taxoscape.aam.data import Batch, Study
-from taxoscape.aam.model import Encoder, Predictor, SampleEncoder
+from taxoscape.aam.model import Encoder, Predictor, SampleEncoder, standard_abundance
 from taxoscape.aam.options import Options
-from taxoscape.aam.predict import outputs_of, predict
+from taxoscape.aam.predict import encoded, outputs_of, predict
 from taxoscape.aam.target import Target, fit_target
 from taxoscape.aam.task import Task
 from taxoscape.aam.training import Store, Watch
@@ -41,7 +41,7 @@ def train_fold(
     """Train the members of a fold; each predicts the training samples that stopped it."""
     check_metric(options, task.categories is not None, task.name)
     train, _ = task.rows(fold)
-    target = fit_target(task.name, task.values[train], task.categories)
+    target = fit_target(task.name, task.values[train], task.categories, options.quantiles)
     part = deal_groups(task.groups[train], options.members, (seed, fold))
     members, histories, residuals = [], [], [np.zeros(0)]
     for member in range(max(1, part.max() + 1)):
@@ -53,7 +53,7 @@ def train_fold(
         members.append(model)
         histories.append(history)
         if not target.categories:
-            guess = predict(model, study, base, target, held, options, seed)[:, 0]
+            guess = predict(model, study, base, target, held, options, seed)[:, target.centre]
             residuals.append(task.values[held].astype(float) - guess)
     return Trained(target, members, histories, np.concatenate(residuals))
 
@@ -106,9 +106,9 @@ def train_member(
         model = make_predictor(base, study, train, target, options)
     if options.compile_model:
         pretrain.compile_parts(model)
-    asvs = pretrain.embed_taxa(base, study) if options.freeze_base else None
+    asvs = pretext.embed_taxa(base, study) if options.freeze_base else None
     error = loss_function(target, truth[torch.from_numpy(train)], options)
-    fixed = list(data.drawn_batches(study, held, options, (*seed, pretrain.VALIDATION_DRAW)))
+    fixed = list(data.drawn_batches(study, held, options, (*seed, pretext.FIXED_DRAW)))
 
     def epoch_batches(epoch: int) -> Iterator[Batch]:
         order = np.random.default_rng((*seed, epoch)).permutation(train)
@@ -116,13 +116,20 @@ def train_member(
 
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch = hide_asvs(batch, options.dropout, generator)
+        if options.count_weight:
+            return losses_with_counts(model, study, batch, asvs, error, truth[batch.rows], options, generator)
         outputs = outputs_of(model, study, batch, asvs, options.asv_chunk_size).float()
         return {"target_loss": error(outputs, truth[batch.rows])}
 
     def validate() -> dict[str, float]:
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in fixed])
         loss = float(error(outputs, truth[held]))
-        scores = {"total_loss": loss, "target_loss": loss, **held_out_metrics(outputs, truth[held], target)}
+        scores = {"target_loss": loss, **held_out_metrics(outputs, truth[held], target)}
+        if options.count_weight:
+            stream = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
+            parts = [losses_with_counts(model, study, b, asvs, error, truth[b.rows], options, stream) for b in fixed]
+            scores["count_loss"] = float(np.mean([part["count_loss"].item() for part in parts]))
+        scores["total_loss"] = loss + scores.get("count_loss", 0.0)
         return {"score": to_lower(scores, options.best_metric), **scores}
 
     history = training.fit(
@@ -140,12 +147,36 @@ def train_member(
     return model, history
 
 
+def losses_with_counts(
+    model: Predictor,
+    study: Study,
+    batch: Batch,
+    asvs: torch.Tensor | None,
+    error: Callable,
+    truth: torch.Tensor,
+    options: Options,
+    generator: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Loss of the target, and of the abundances hidden from a share options.mask of the ASVs.
+
+    The latter is options.count_weight times the mean squared error of their standardised log shares.
+    """
+    drawn = torch.rand(batch.present.shape, generator=generator).to(batch.present.device)
+    hidden = batch.present & (drawn < options.mask)
+    outputs, counts = model.read_with_counts(
+        encoded(model, study, batch, asvs, options.asv_chunk_size), batch.abundance, batch.present, hidden
+    )
+    apart = (counts.float() - standard_abundance(batch.abundance))[hidden]
+    count_loss = (apart**2).mean() if len(apart) else counts.sum() * 0.0
+    return {"target_loss": error(outputs.float(), truth), "count_loss": options.count_weight * count_loss}
+
+
 def held_out_metrics(outputs: torch.Tensor, truth: torch.Tensor, target: Target) -> dict[str, float]:
     """Metrics of one draw's outputs [n, outputs] against encoded truth [n]; numbers in the target's unit."""
     outputs, truth = outputs.cpu().numpy(), truth.cpu().numpy()
     if target.categories:
         return metrics.agreement_of(truth, outputs.argmax(axis=1), len(target.categories))
-    return metrics.fit_of(truth * target.std + target.mean, outputs[:, 0] * target.std + target.mean)
+    return metrics.fit_of(truth * target.std + target.mean, outputs[:, target.centre] * target.std + target.mean)
 
 
 def to_lower(scores: dict[str, float], metric: str) -> float:
@@ -170,9 +201,10 @@ def empty_predictor(base: Encoder, target: Target, options: Options) -> Predicto
     """Predictor on top of an encoder: with the base frozen a sample encoder of random weights, else a copy of both."""
     if not options.freeze_base:
         trained = copy.deepcopy(base)
-        return Predictor(trained.nucleotide, trained.sample, target.outputs, options.dropout)
+        return Predictor(trained.nucleotide, trained.sample, target.outputs, options.dropout, options.count_weight > 0)
     sizes = {"dim": options.embedding_dim, "heads": options.attention_heads, "layers": options.attention_layers}
-    return Predictor(None, SampleEncoder(**sizes, dropout=options.dropout), target.outputs, options.dropout)
+    sample = SampleEncoder(**sizes, dropout=options.dropout)
+    return Predictor(None, sample, target.outputs, options.dropout, options.count_weight > 0)
 
 
 def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Target, options: Options) -> Predictor:
@@ -185,7 +217,7 @@ def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Targe
     model = empty_predictor(base, target, options).to(options.device)
     if options.freeze_base:
         seen = pretrain.taxa_of(study, train)
-        model.sample.standardise(pretrain.embed_taxa(base, study, seen)[seen])
+        model.sample.standardise(pretext.embed_taxa(base, study, seen)[seen])
     return model
 
 
@@ -195,8 +227,23 @@ def hide_asvs(batch: Batch, share: float, generator: torch.Generator) -> Batch:
     return replace(batch, present=batch.present & kept.to(batch.present.device))
 
 
+def pinball(outputs: torch.Tensor, values: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+    """Mean over samples and levels q of max(q e, (q - 1) e), e = value - quantile (Koenker and Bassett 1978).
+
+    outputs [n, Q], values [n], levels [Q]; twice the mean, so that at q = 0.5 it is the mean absolute error.
+    """
+    apart = values[:, None] - outputs
+    return 2 * torch.maximum(levels * apart, (levels - 1) * apart).mean()
+
+
 def loss_function(target: Target, truth: torch.Tensor, options: Options) -> Callable:
-    """Smooth L1 of standardised numbers, or cross-entropy; options.class_weights: n / (classes present * n_class)."""
+    """Smooth L1 of standardised numbers, pinball loss of quantiles, or cross-entropy.
+
+    options.class_weights: n / (classes present * n_class).
+    """
+    if target.quantiles:
+        levels = torch.tensor(target.quantiles, device=truth.device)
+        return lambda outputs, values: pinball(outputs, values, levels)
     if not target.categories:
         return lambda outputs, values: functional.smooth_l1_loss(outputs[:, 0], values)
     weights = None

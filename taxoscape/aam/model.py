@@ -4,6 +4,7 @@ Symbols: U distinct ASVs of a batch, L nucleotides, P patches, B samples, S ASVs
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -122,6 +123,11 @@ class NucleotideEncoder(nn.Module):
         self.frequency[: len(counts)] = (counts / counts.sum(dim=1, keepdim=True)).log()
 
 
+def standard_abundance(abundance: torch.Tensor) -> torch.Tensor:
+    """Log shares run from about -8 (1/depth) to 0; brought to about -1.5 to 1.5."""
+    return (abundance + 5.0) / 2.5
+
+
 class SampleEncoder(nn.Module):
     """Set of (ASV embedding, log relative abundance) -> sample embedding; no order, no positions.
 
@@ -148,13 +154,22 @@ class SampleEncoder(nn.Module):
         self.centre.copy_(asvs.mean(dim=0))
         self.spread.copy_(asvs.std(dim=0).clamp(min=torch.finfo(asvs.dtype).eps) if len(asvs) > 1 else 1.0)
 
-    def forward(self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        asvs: torch.Tensor,
+        abundance: torch.Tensor,
+        present: torch.Tensor,
+        unknown: torch.Tensor | None = None,
+        hidden: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Read asvs [B, S, D], abundance [B, S] (natural log of the share), present [B, S] -> [B, 1 + S, D].
 
-        The first of the 1 + S is the sample's own token.
+        The first of the 1 + S is the sample's own token. Where `hidden` [B, S], `unknown` [D] is read instead.
         """
-        # Shares run from 1 to 1/depth: about -8 to 0; brought to about -1.5 to 1.5.
-        x = self.enter((asvs - self.centre) / self.spread) + self.abundance((abundance[..., None] + 5.0) / 2.5)
+        shares = self.abundance(standard_abundance(abundance)[..., None])
+        if hidden is not None:
+            shares = torch.where(hidden[..., None], unknown, shares)
+        x = self.enter((asvs - self.centre) / self.spread) + shares
         x = torch.cat([self.sample.expand(len(x), 1, -1), x], dim=1)
         present = functional.pad(present, (1, 0), value=True)
         for block in self.blocks:
@@ -184,21 +199,37 @@ class UnifracHead(nn.Module):
         super().__init__()
         self.offset, self.scale = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(0.5))
 
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """Distances between samples z [B, D] -> [B, B]; neither clamped nor squashed, and in float32."""
+    def forward(self, z: torch.Tensor, others: torch.Tensor | None = None) -> torch.Tensor:
+        """Distances of samples z [B, D] to `others` [R, D] (themselves) -> [B, R]; not clamped, and in float32."""
         with torch.autocast(z.device.type, enabled=False):
             z = z.float()
-            return self.offset - self.scale * (z @ z.T) / z.shape[1]
+            others = z if others is None else others
+            return self.offset - self.scale * (z @ others.T) / z.shape[1]
 
 
 class Encoder(nn.Module):
-    """Base of AAM: nucleotide encoder, sample encoder and UniFrac head."""
+    """Base of AAM: nucleotide encoder, sample encoder and the heads of what pretraining predicts.
 
-    def __init__(self, dim: int, heads: int, layers: int, dropout: float, max_bp: int, patch: int) -> None:
+    `classes` are the clades per rank of the taxonomy heads, which read ASV embeddings; none by default.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        layers: int,
+        dropout: float,
+        max_bp: int,
+        patch: int,
+        faith: bool = False,
+        classes: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.nucleotide = NucleotideEncoder(dim, heads, layers, dropout, max_bp, patch)
         self.sample = SampleEncoder(dim, heads, layers, dropout)
         self.unifrac = UnifracHead()
+        self.faith = nn.Linear(dim, 1) if faith else None
+        self.ranks = nn.ModuleList(nn.Linear(dim, number) for number in classes)
 
     def embed(self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """Sample embeddings z [B, D] of asvs [B, S, D], abundance [B, S], present [B, S]."""
@@ -212,14 +243,33 @@ class Predictor(nn.Module):
     """
 
     def __init__(
-        self, nucleotide: NucleotideEncoder | None, sample: SampleEncoder, outputs: int, dropout: float
+        self,
+        nucleotide: NucleotideEncoder | None,
+        sample: SampleEncoder,
+        outputs: int,
+        dropout: float,
+        counts: bool = False,
     ) -> None:
         super().__init__()
         self.nucleotide, self.sample, self.dropout = nucleotide, sample, dropout
         dim = 3 * sample.leave.out_features
         self.norm, self.target = nn.LayerNorm(dim), nn.Linear(dim, outputs)
+        # Abundances that are hidden are told from the rest of the sample.
+        self.unknown = nn.Parameter(torch.zeros(sample.leave.out_features)) if counts else None
+        self.count = nn.Linear(sample.leave.out_features, 1) if counts else None
 
     def forward(self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """Predict the target of samples: asvs [B, S, D], abundance, present [B, S] -> [B, outputs]."""
-        z = self.norm(self.sample.summarise(self.sample(asvs, abundance, present), present))
+        return self.read(self.sample(asvs, abundance, present), present)
+
+    def read(self, x: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """Target of samples from their encoded sets x [B, 1 + S, D] -> [B, outputs]."""
+        z = self.norm(self.sample.summarise(x, present))
         return self.target(functional.dropout(z, self.dropout, self.training))
+
+    def read_with_counts(
+        self, asvs: torch.Tensor, abundance: torch.Tensor, present: torch.Tensor, hidden: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Target [B, outputs] and standardised abundances [B, S]; those of `hidden` [B, S] ASVs are not read."""
+        x = self.sample(asvs, abundance, present, self.unknown, hidden)
+        return self.read(x, present), self.count(x[:, 1:])[..., 0]

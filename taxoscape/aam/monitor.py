@@ -11,7 +11,7 @@ from taxoscape.aam import training
 from taxoscape.files import write_text
 
 EVERY = 10  # epochs from one set of histograms to the next
-SHORT = {"total_loss": "TL", "unifrac_loss": "UL", "nuc_loss": "NL", "target_loss": "target"}
+SHORT = {"total_loss": "TL", "unifrac_loss": "UL", "nuc_loss": "NL", "target_loss": "target", "count_loss": "count"}
 
 
 class Monitor:

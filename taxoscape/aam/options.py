@@ -27,6 +27,12 @@ class Options:
     lr: float
     weight_decay: float
     warmup: float  # share of the optimizer steps; from 1 on, a number of them
+    unifrac_metric: str  # what pretraining predicts of samples: unifrac, weighted, faith_pd, taxonomy or combined
+    stripe_mode: bool  # distances to fixed reference samples in place of those within a batch
+    reference_samples: int | str  # how many training samples, or a file of their ids
+    lazy_unifrac: bool  # distances of each batch's own draw; else of one draw of all, computed at the start
+    count_weight: float  # of the loss of hidden abundances in fine-tuning; 0 = none are hidden
+    quantiles: list[float]  # of a regression, learned in place of its centre, 0.5 among them; [] = none
     dropout: float  # share hidden in a step: of activations and, in fine-tuning, of each sample's ASVs
     mask: float  # share of nucleotides masked
     masked_asvs: float  # share of a batch's ASVs read a second time, masked

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from taxoscape.aam import data, pretrain
+from taxoscape.aam import data, pretext
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
@@ -27,7 +27,7 @@ def predict(
     """
     if not len(rows):
         return np.zeros((0, target.outputs))
-    asvs = pretrain.embed_taxa(base, study) if model.nucleotide is None else None
+    asvs = pretext.embed_taxa(base, study) if model.nucleotide is None else None
     total = torch.zeros(len(rows), target.outputs, device=study.tokens.device)
     keys = np.array([zlib.crc32(name.encode()) for name in study.samples[rows]])
     for draw in range(options.prediction_draws):
@@ -39,11 +39,14 @@ def predict(
 
 def outputs_of(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None, chunk: int = 0) -> torch.Tensor:
     """Outputs [B, outputs] for a batch; `asvs` [T, D] are the cached embeddings of a frozen base, else None."""
+    return model(encoded(model, study, batch, asvs, chunk), batch.abundance, batch.present)
+
+
+def encoded(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None, chunk: int = 0) -> torch.Tensor:
+    """Embeddings [B, S, D] of a batch's ASVs, computed or from the cache `asvs` [T, D]."""
     if asvs is None:
-        encoded = model.nucleotide.embed(study.tokens[batch.unique], chunk)[batch.gather]
-    else:
-        encoded = asvs[batch.unique[batch.gather]]
-    return model(encoded, batch.abundance, batch.present)
+        return model.nucleotide.embed(study.tokens[batch.unique], chunk)[batch.gather]
+    return asvs[batch.unique[batch.gather]]
 
 
 def half_width(residuals: np.ndarray, coverage: float) -> float:
@@ -66,8 +69,11 @@ def frame(
 
 
 def columns(predicted: np.ndarray, target: Target, width: float) -> dict[str, np.ndarray]:
-    """Columns of predictions [n, outputs]: prediction, then low and high, or p_<category>."""
+    """Columns of predictions [n, outputs]: prediction, low and high, q_<quantile> where learned; or p_<category>."""
     if target.categories:
         said = {"prediction": np.array(target.categories, dtype=object)[predicted.argmax(axis=1)]}
         return said | {f"p_{name}": predicted[:, place] for place, name in enumerate(target.categories)}
-    return {"prediction": predicted[:, 0], "low": predicted[:, 0] - width, "high": predicted[:, 0] + width}
+    centre = predicted[:, target.centre]
+    quantiles = np.sort(predicted, axis=1)  # they are learned one by one and may cross
+    named = {f"q_{level:g}": quantiles[:, place] for place, level in enumerate(target.quantiles)}
+    return {"prediction": centre, "low": centre - width, "high": centre + width, **named}

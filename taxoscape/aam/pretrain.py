@@ -1,40 +1,43 @@
-"""Pretraining without labels: masked nucleotides restored, UniFrac between the samples of a batch predicted."""
+"""Pretraining without labels: masked nucleotides restored, and what pretext.py adds, of samples or of ASVs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import checkpoint, data, metrics, tokens, training
+from taxoscape.aam import checkpoint, data, metrics, pretext, tokens, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
+from taxoscape.aam.pretext import References, Scales
 from taxoscape.aam.training import Store, Watch
 from taxoscape.errors import InputError
 
-# Streams of random numbers; training epochs count from 0, so fixed draws take numbers no epoch reaches.
-VALIDATION_DRAW = 10**6
-CHUNK = 256  # sequences embedded at a time where nothing is learned
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch")
+HEADS = ("faith.", "ranks.")  # weights that only pretraining uses
 
 
-def make_encoder(options: Options) -> Encoder:
-    """Encoder of the options' size, with random weights, on the options' device."""
+@dataclass(frozen=True)
+class Goal:
+    """What is to be predicted of the batches, and on which scales."""
+
+    scales: Scales
+    truth: Callable[[Batch], torch.Tensor]  # distances of a batch
+    references: References | None  # of stripe mode
+
+
+def make_encoder(options: Options, faith: bool = False, classes: tuple[int, ...] = ()) -> Encoder:
+    """Encoder of the options' size, with random weights, on the options' device; heads as in Encoder."""
     if options.embedding_dim % options.attention_heads:
         raise InputError(
             f"embedding_dim={options.embedding_dim} is no multiple of attention_heads={options.attention_heads}: "
             "change one of them"
         )
-    model = Encoder(
-        options.embedding_dim,
-        options.attention_heads,
-        options.attention_layers,
-        options.dropout,
-        options.max_bp,
-        options.patch,
-    )
+    sizes = (options.embedding_dim, options.attention_heads, options.attention_layers)
+    model = Encoder(*sizes, options.dropout, options.max_bp, options.patch, faith, classes)
     return model.to(options.device)
 
 
@@ -57,40 +60,36 @@ def pretrain(
     watch: Watch | None = None,
 ) -> tuple[Encoder, list[dict[str, float]]]:
     """Train an encoder on samples `rows` of the study, `groups` [n] theirs; validation samples are drawn by group."""
+    check_pretext(study, options)
     validation = held_out(groups, options, seed)
     train, held = rows[~validation], rows[validation]
-    fixed = validation_batches(study, held, options, seed)
-    spread = distance_spread(study, train, options, seed)
-    lost = data.reads_lost(data.rarefy(study.counts[rows], study.depth, (*seed, VALIDATION_DRAW)), options.token_limit)
+    fixed = pretext.fixed_batches(study, held, options, seed)
+    goal = make_goal(study, train, options, seed)
+    lost = data.reads_lost(
+        data.rarefy(study.counts[rows], study.depth, (*seed, pretext.FIXED_DRAW)), options.token_limit
+    )
     print(f"{lost:.2%} of the reads lie beyond the {options.token_limit} most abundant ASVs of their samples, unread")
-    model = start(study, train, spread, options, seed)
-
+    model = start(study, train, goal.scales, options, seed)
     if options.compile_model:
         compile_parts(model)
 
     def epoch_batches(epoch: int) -> Iterator[Batch]:
+        if goal.references:
+            goal.references.refresh(model)
         order = np.random.default_rng((*seed, epoch)).permutation(train)
         return data.drawn_batches(study, order, options, (*seed, epoch))
 
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        return pretraining_losses(model, study, batch, options, spread[1], generator)
+        return pretraining_losses(model, study, batch, options, goal, generator)
 
-    def validate() -> dict[str, float]:
-        truth, guess = predicted_distances(model, study, fixed)
-        score = float(((truth - guess) ** 2).mean()) / spread[1] ** 2
-        restored = validation_nucleotides(model, study, fixed, options, seed)
-        scores = {"score": score, "total_loss": score + restored, "unifrac_loss": score, "nuc_loss": restored}
-        return scores | metrics.fit_of(truth.cpu().numpy(), guess.cpu().numpy())
-
-    steps = -(-len(train) // options.batch_size)
     history = training.fit(
         model,
         epoch_batches,
         losses,
-        validate if len(held) else None,
+        (lambda: validation_scores(model, study, fixed, options, goal.scales, seed)) if len(held) else None,
         options=options,
         epochs=options.pretrain_epochs,
-        steps=steps,
+        steps=-(-len(train) // options.batch_size),
         seed=seed,
         store=store,
         watch=watch,
@@ -98,31 +97,47 @@ def pretrain(
     return model, history
 
 
-def start(
-    study: Study, train: np.ndarray, spread: tuple[float, float], options: Options, seed: tuple[int, ...]
-) -> Encoder:
-    """Encoder of random weights on the scales of the training samples; `spread` is distance_spread's."""
+def make_goal(study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> Goal:
+    """Scales, distances and, in stripe mode, reference samples of pretraining on samples `train`."""
+    references = references_of(study, train, options, seed)
+    truth = pretext.make_truth(study, train, options, seed, references)
+    return Goal(pretext.measure_scales(study, train, options, seed), truth, references)
+
+
+def references_of(study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> References | None:
+    """Reference samples among the training samples `train`; none without stripe mode or distances to learn."""
+    if not options.stripe_mode or not pretext.has_distances(options):
+        return None
+    return References(study, pretext.choose_references(study, train, options, seed), options, seed)
+
+
+def start(study: Study, train: np.ndarray, scales: Scales, options: Options, seed: tuple[int, ...]) -> Encoder:
+    """Encoder of random weights on the scales of the training samples."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.stream(*seed))
-        model = make_encoder(options).eval()
+        classes = tuple(map(len, study.names)) if pretext.has_taxonomy(options) else ()
+        model = make_encoder(options, pretext.has_faith(options), classes).eval()
     with torch.no_grad():
-        model.unifrac.offset.fill_(spread[0])
-        model.unifrac.scale.fill_(2 * spread[1])
+        model.unifrac.offset.fill_(scales.distance[0])
+        model.unifrac.scale.fill_(2 * scales.distance[1])
     seen = taxa_of(study, train)
     model.nucleotide.know_frequencies(study.tokens[seen])
-    model.sample.standardise(embed_taxa(model, study, seen)[seen])
+    model.sample.standardise(pretext.embed_taxa(model, study, seen)[seen])
     return model
+
+
+def check_pretext(study: Study, options: Options) -> None:
+    """Raise InputError where what is to be predicted cannot be had."""
+    if pretext.has_taxonomy(options) and not study.names:
+        raise InputError(f"unifrac_metric={options.unifrac_metric} needs the features' lineages: give a taxonomy")
+    if options.unifrac_metric in ("unifrac", "weighted") and options.batch_size == 1 and not options.stripe_mode:
+        raise InputError("batch_size=1 has no pair of samples to learn a distance from: use stripe_mode, or 2 or more")
 
 
 def held_out(groups: np.ndarray, options: Options, seed: tuple[int, ...]) -> np.ndarray:
     """Validation flags [n] of pretraining; none where they would be a single sample, which has no distance."""
     held = split_groups(groups, options.validation, seed)
     return held if held.sum() > 1 else np.zeros(len(groups), dtype=bool)
-
-
-def validation_batches(study: Study, held: np.ndarray, options: Options, seed: tuple[int, ...]) -> list[Batch]:
-    """Batches of the validation samples, drawn once."""
-    return list(data.drawn_batches(study, held, options, (*seed, VALIDATION_DRAW)))
 
 
 def compile_parts(model: Encoder | Predictor) -> None:
@@ -133,21 +148,48 @@ def compile_parts(model: Encoder | Predictor) -> None:
 
 
 @torch.no_grad()
+def validation_scores(
+    model: Encoder, study: Study, batches: list[Batch], options: Options, scales: Scales, seed: tuple[int, ...]
+) -> dict[str, float]:
+    """Losses of the held-out samples, all their pairs at once, and how well distances (or else Faith's PD) fit.
+
+    "score" is the sum of the losses but that of the nucleotides.
+    """
+    z = pretext.embed_batches(model, study, batches)
+    losses, fit = {}, {}
+    if pretext.has_faith(options):
+        truth = torch.cat([data.faith(batch, study.ancestors, study.lengths) for batch in batches])
+        guess = model.faith(z)[:, 0] * scales.faith[1] + scales.faith[0]
+        losses["faith_loss"] = float(((guess - truth) ** 2).mean()) / scales.faith[1] ** 2
+        fit = metrics.fit_of(truth.cpu().numpy(), guess.cpu().numpy())
+    if pretext.has_distances(options):
+        truth, guess = predicted_distances(model, study, batches, options)
+        losses["unifrac_loss"] = float(((truth - guess) ** 2).mean()) / scales.distance[1] ** 2
+        fit = metrics.fit_of(truth.cpu().numpy(), guess.cpu().numpy())
+    if pretext.has_taxonomy(options):
+        taxa = torch.cat([batch.unique for batch in batches]).unique()
+        asvs = pretext.embed_taxa(model, study, taxa)[taxa]
+        losses["taxonomy_loss"] = float(pretext.taxonomy_loss(model, asvs, study.ranks[taxa]))
+    score, restored = sum(losses.values()), validation_nucleotides(model, study, batches, options, seed)
+    return {"score": score, "total_loss": score + restored, "nuc_loss": restored, **losses, **fit}
+
+
+@torch.no_grad()
 def validation_nucleotides(
     model: Encoder, study: Study, batches: list[Batch], options: Options, seed: tuple[int, ...]
 ) -> float:
     """Mean loss of masked nucleotides over the batches' ASVs, each once, the same ones masked every time."""
-    generator = torch.Generator().manual_seed(training.stream(*seed, VALIDATION_DRAW))
+    generator = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
     clean = study.tokens[torch.cat([batch.unique for batch in batches]).unique()]
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
-    logits = model.nucleotide.expect(model.nucleotide.hide(seen, CHUNK), clean.shape[1] - 1)
+    logits = model.nucleotide.expect(model.nucleotide.hide(seen, pretext.CHUNK), clean.shape[1] - 1)
     return float(nucleotide_loss(logits, clean[:, 1:], masked[:, 1:]))
 
 
 def pretraining_losses(
-    model: Encoder, study: Study, batch: Batch, options: Options, spread: float, generator: torch.Generator
+    model: Encoder, study: Study, batch: Batch, options: Options, goal: Goal, generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Loss terms of a batch: nucleotides (cross-entropy on masked positions) and UniFrac (squared error / spread^2).
+    """Loss terms of a batch: nucleotides (cross-entropy on masked positions), and those of options.unifrac_metric.
 
     Samples are made of whole sequences; a random part of the batch's ASVs is read a second time, masked. (Masking
     the sequences that make the samples doubles the error of UniFrac.)
@@ -158,11 +200,16 @@ def pretraining_losses(
     seen, masked = tokens.mask_nucleotides(clean[chosen], options.mask, generator)
     logits = model.nucleotide.expect(model.nucleotide.hide(seen, options.asv_chunk_size), clean.shape[1] - 1)
     terms = {"nuc_loss": nucleotide_loss(logits, clean[chosen, 1:], masked[:, 1:])}
-    if len(batch.rows) > 1:
-        asvs = model.nucleotide.embed(clean, options.asv_chunk_size)
+    asvs = model.nucleotide.embed(clean, options.asv_chunk_size)
+    if pretext.has_taxonomy(options):
+        terms["taxonomy_loss"] = pretext.taxonomy_loss(model, asvs, study.ranks[batch.unique])
+    if pretext.has_distances(options) or pretext.has_faith(options):
         z = model.embed(asvs[batch.gather], batch.abundance, batch.present)
-        error = upper(model.unifrac(z)) - upper(data.unifrac(batch, study.ancestors, study.lengths))
-        terms["unifrac_loss"] = (error**2).mean() / spread**2
+    if pretext.has_distances(options):
+        loss = pretext.distance_loss(model, z, batch, goal.truth(batch), goal.scales, goal.references)
+        terms |= {} if loss is None else {"unifrac_loss": loss}
+    if pretext.has_faith(options):
+        terms["faith_loss"] = pretext.faith_loss(model, z, batch, study, goal.scales)
     return terms
 
 
@@ -173,49 +220,23 @@ def nucleotide_loss(logits: torch.Tensor, truth: torch.Tensor, masked: torch.Ten
     return functional.cross_entropy(logits[masked], truth[masked] - 1)
 
 
-def upper(square: torch.Tensor) -> torch.Tensor:
-    """Entries above the diagonal of [B, B] -> [B (B - 1) / 2]."""
-    row, column = torch.triu_indices(*square.shape, offset=1)
-    return square[row, column]
-
-
 @torch.no_grad()
-def predicted_distances(model: Encoder, study: Study, batches: list[Batch]) -> tuple[torch.Tensor, torch.Tensor]:
-    """True and predicted UniFrac of all pairs of the samples in `batches`, [pairs] each."""
+def predicted_distances(
+    model: Encoder, study: Study, batches: list[Batch], options: Options
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """True and predicted distances of all pairs of the samples in `batches`, [pairs] each."""
     if not batches:
         return torch.zeros(0), torch.zeros(0)
-    asvs = embed_taxa(model, study, torch.cat([batch.unique for batch in batches]).unique())
-    z = torch.cat([model.embed(asvs[batch.unique[batch.gather]], batch.abundance, batch.present) for batch in batches])
-    return upper(data.unifrac(merged(batches), study.ancestors, study.lengths)), upper(model.unifrac(z))
-
-
-@torch.no_grad()
-def embed_taxa(model: Encoder, study: Study, taxa: torch.Tensor | None = None) -> torch.Tensor:
-    """ASV embeddings [T, D] of all taxa, or of those given (zero elsewhere)."""
-    taxa = torch.arange(len(study.taxa), device=study.tokens.device) if taxa is None else taxa
-    asvs = torch.zeros(len(study.taxa), model.sample.enter.in_features, device=study.tokens.device)
-    asvs[taxa] = model.nucleotide.embed(study.tokens[taxa], CHUNK)
-    return asvs
+    kind = pretext.weighted(options)
+    own = torch.cat([data.branches(batch, study.ancestors, kind) for batch in batches])
+    z = pretext.embed_batches(model, study, batches)
+    return pretext.upper(data.distances(own, own, study.lengths, kind)), pretext.upper(model.unifrac(z))
 
 
 def taxa_of(study: Study, rows: np.ndarray) -> torch.Tensor:
     """Taxa [t] that samples `rows` have; all where they have none."""
     reads = np.asarray(study.counts[rows].sum(axis=0)).ravel()
     return torch.from_numpy(np.flatnonzero(reads if reads.any() else reads + 1)).to(study.tokens.device)
-
-
-def merged(batches: list[Batch]) -> Batch:
-    """One batch of all samples, each ASV once."""
-    size = max(batch.gather.shape[1] for batch in batches)
-    unique = torch.cat([batch.unique for batch in batches]).unique()
-
-    def padded(values: torch.Tensor) -> torch.Tensor:
-        return functional.pad(values, (0, size - values.shape[1]))
-
-    gather = [padded(torch.searchsorted(unique, batch.unique[batch.gather])) for batch in batches]
-    present, abundance = ([padded(getattr(b, name)) for b in batches] for name in ("present", "abundance"))
-    rows = np.concatenate([batch.rows for batch in batches])
-    return Batch(rows, unique, torch.cat(gather), torch.cat(present), torch.cat(abundance))
 
 
 def load_encoder(path: str | Path, options: Options) -> Encoder:
@@ -230,20 +251,26 @@ def load_encoder(path: str | Path, options: Options) -> Encoder:
             "give the same sizes, or pretrain again"
         )
     model = make_encoder(options)
-    model.load_state_dict(state["model"])
+    model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
     return model.eval()
 
 
-def save_encoder(model: Encoder, options: Options, path: str | Path) -> None:
-    """Write a pretrained encoder with the options that give its shapes."""
+def save_encoder(
+    model: Encoder,
+    options: Options,
+    path: str | Path,
+    study: Study | None = None,
+    references: References | None = None,
+) -> None:
+    """Write a pretrained encoder with the options that give its shapes.
+
+    Of stripe mode the reference samples (of `study`) and their embeddings are kept too, of taxonomy the clades.
+    """
     sizes = {name: getattr(options, name) for name in SIZES}
-    checkpoint.save({"sizes": sizes, "model": model.state_dict()}, path)
-
-
-def distance_spread(study: Study, rows: np.ndarray, options: Options, seed: tuple[int, ...]) -> tuple[float, float]:
-    """Mean and standard deviation of UniFrac between training samples, from one draw."""
-    batches = list(data.drawn_batches(study, rows, options, (*seed, VALIDATION_DRAW)))
-    distances = upper(data.unifrac(merged(batches), study.ancestors, study.lengths))
-    if len(distances) < 2 or distances.std() == 0:
-        return 0.5, 1.0
-    return float(distances.mean()), float(distances.std())
+    state = {"sizes": sizes, "model": model.state_dict()}
+    if references:
+        references.refresh(model)
+        state["references"] = {"samples": study.samples[references.rows].tolist(), "z": references.z}
+    if len(model.ranks):
+        state["clades"] = [list(names) for names in study.names]
+    checkpoint.save(state, path)

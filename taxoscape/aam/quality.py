@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import data, metrics, pretrain, tokens, training
+from taxoscape.aam import data, metrics, pretext, pretrain, tokens, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
@@ -16,29 +16,65 @@ def judge(
 ) -> dict:
     """Hold a pretrained encoder beside what is to be had without learning.
 
-    UniFrac between test samples against an affine fit on ASV Jaccard distance (fitted on training pairs); masked
-    nucleotides of ASVs absent from the training samples (of all ASVs where there are none) against the commonest
-    nucleotide of each position.
+    Distances between test samples against an affine fit on ASV Jaccard distance, the log of Faith's PD against one on
+    the log of the number of ASVs (fitted on training samples); masked nucleotides, and clades, of ASVs absent from the
+    training samples (of all ASVs where there are none) against the commonest nucleotide of each position and the
+    commonest clade of each rank. What was not learned is left out.
     """
-    fixed = [
-        list(data.drawn_batches(study, rows, options, (*seed, pretrain.VALIDATION_DRAW + 1))) for rows in (train, test)
-    ]
-    fit_truth, fit_jaccard = _distances_and_jaccard(study, fixed[0])
-    truth, guess = pretrain.predicted_distances(model, study, fixed[1])
-    report = {"samples": len(test), "pairs": len(truth), "unifrac_r2": None, "jaccard_r2": None}
-    if len(truth) > 1 and len(fit_truth) > 1:
-        slope, offset = np.polyfit(fit_jaccard, fit_truth, 1)
-        report["unifrac_r2"] = metrics.determination(truth.cpu().numpy(), guess.cpu().numpy())
-        jaccard = _distances_and_jaccard(study, fixed[1])[1]
-        report["jaccard_r2"] = metrics.determination(truth.cpu().numpy(), slope * jaccard + offset)
+    fixed = [list(data.drawn_batches(study, rows, options, (*seed, pretext.FIXED_DRAW + 1))) for rows in (train, test)]
+    report = {"samples": len(test), "metric": options.unifrac_metric}
+    if pretext.has_distances(options):
+        report |= distance_quality(model, study, fixed, options)
+    if pretext.has_faith(options):
+        report |= faith_quality(model, study, fixed, pretext.measure_scales(study, train, options, seed))
     seen_asvs = np.asarray(study.counts[train].sum(axis=0)).ravel() > 0
     new = ~seen_asvs if (~seen_asvs).any() else np.ones(len(seen_asvs), dtype=bool)
     generator = torch.Generator().manual_seed(training.stream(*seed))
-    return (
-        report
-        | {"asvs_new": int((~seen_asvs).sum())}
-        | nucleotide_quality(model, study, new, seen_asvs, options, generator)
-    )
+    report |= {"asvs_new": int((~seen_asvs).sum())}
+    if pretext.has_taxonomy(options):
+        report |= clade_quality(model, study, new, seen_asvs)
+    return report | nucleotide_quality(model, study, new, seen_asvs, options, generator)
+
+
+def distance_quality(model: Encoder, study: Study, fixed: list[list[Batch]], options: Options) -> dict:
+    """R2 of the distances of test samples (fixed[1]), and of an affine fit on Jaccard of the training's (fixed[0])."""
+    fit_truth, fit_jaccard = _distances_and_jaccard(study, fixed[0], options)
+    _, guess = pretrain.predicted_distances(model, study, fixed[1], options)
+    truth, jaccard = _distances_and_jaccard(study, fixed[1], options)
+    report = {"pairs": len(truth), "unifrac_r2": None, "jaccard_r2": None}
+    if len(truth) > 1 and len(fit_truth) > 1:
+        slope, offset = np.polyfit(fit_jaccard, fit_truth, 1)
+        report["unifrac_r2"] = metrics.determination(truth, guess.cpu().numpy())
+        report["jaccard_r2"] = metrics.determination(truth, slope * jaccard + offset)
+    return report
+
+
+def faith_quality(model: Encoder, study: Study, fixed: list[list[Batch]], scales: pretext.Scales) -> dict:
+    """R2 of the log of Faith's PD of test samples, and of an affine fit on the log of the number of ASVs."""
+    if not all(fixed):
+        return {"faith_r2": None, "richness_r2": None}
+    (fit_truth, fit_richness), (truth, richness) = (_faith_and_richness(study, batches) for batches in fixed)
+    guess = model.faith(pretext.embed_batches(model, study, fixed[1]))[:, 0] * scales.faith[1] + scales.faith[0]
+    slope, offset = np.polyfit(fit_richness, fit_truth, 1)
+    return {
+        "faith_r2": metrics.determination(truth, guess.cpu().numpy()),
+        "richness_r2": metrics.determination(truth, slope * richness + offset),
+    }
+
+
+def clade_quality(model: Encoder, study: Study, new: np.ndarray, known: np.ndarray) -> dict:
+    """Per rank, the share of the ASVs `new` that have a clade whose clade was found, and the commonest's share."""
+    taxa = torch.from_numpy(np.flatnonzero(new)).to(study.tokens.device)
+    asvs = pretext.embed_taxa(model, study, taxa)[taxa]
+    ranks, seen = study.ranks[taxa].cpu().numpy(), study.ranks.cpu().numpy()[known]
+    found, commonest = [], []
+    for rank, head in enumerate(model.ranks):
+        there, counted = ranks[:, rank] >= 0, seen[seen[:, rank] >= 0, rank]
+        most = np.bincount(counted).argmax() if len(counted) else -2
+        right = head(asvs).argmax(dim=1).cpu().numpy() == ranks[:, rank]
+        found.append(float(right[there].mean()) if there.any() else None)
+        commonest.append(float((ranks[there, rank] == most).mean()) if there.any() else None)
+    return {"clades_found": found, "commonest_clade": commonest}
 
 
 def nucleotide_quality(
@@ -50,7 +86,7 @@ def nucleotide_quality(
     truth, masked = clean[:, 1:], masked[:, 1:]
     guess = [
         model.nucleotide.expect(model.nucleotide.hide(part), truth.shape[1]).argmax(dim=2) + 1
-        for part in seen.split(pretrain.CHUNK)
+        for part in seen.split(pretext.CHUNK)
     ]
     base = functional.one_hot(study.tokens[torch.from_numpy(known), 1:], tokens.VOCABULARY)[..., 1:5].sum(dim=0)
     consensus = (base.argmax(dim=1) + 1).expand_as(truth)
@@ -60,13 +96,17 @@ def nucleotide_quality(
     }
 
 
-def _distances_and_jaccard(study: Study, batches: list[Batch]) -> tuple[np.ndarray, np.ndarray]:
+def _distances_and_jaccard(study: Study, batches: list[Batch], options: Options) -> tuple[np.ndarray, np.ndarray]:
     if not batches:
         return np.zeros(0), np.zeros(0)
-    batch = pretrain.merged(batches)
-    leaves = torch.eye(len(study.taxa), device=study.tokens.device)  # every ASV its own branch: Jaccard
-    distances = (
-        data.unifrac(batch, study.ancestors, study.lengths),
-        data.unifrac(batch, leaves, leaves[0] * 0 + 1),
-    )
-    return tuple(pretrain.upper(square).double().cpu().numpy() for square in distances)
+    kind, leaves = pretext.weighted(options), torch.eye(len(study.taxa), device=study.tokens.device)
+    own = torch.cat([data.branches(batch, study.ancestors, kind) for batch in batches])
+    asvs = torch.cat([data.branches(batch, leaves) for batch in batches])  # every ASV its own branch: Jaccard
+    squares = data.distances(own, own, study.lengths, kind), data.distances(asvs, asvs, torch.ones_like(leaves[0]))
+    return tuple(pretext.upper(square).double().cpu().numpy() for square in squares)
+
+
+def _faith_and_richness(study: Study, batches: list[Batch]) -> tuple[np.ndarray, np.ndarray]:
+    faith = torch.cat([data.faith(batch, study.ancestors, study.lengths) for batch in batches])
+    richness = torch.cat([batch.present.sum(dim=1) for batch in batches])
+    return faith.double().cpu().numpy(), torch.log1p(richness.double()).cpu().numpy()

@@ -37,8 +37,8 @@ def save(saved: Saved, path: str | Path) -> None:
             "depth": saved.depth,
             "seed": saved.seed,
             "samples": {"learned": list(saved.learned), "held": list(saved.held)},
-            "target": asdict(target) | {"categories": list(target.categories)},
-            "base": saved.base.state_dict(),
+            "target": asdict(target) | {"categories": list(target.categories), "quantiles": list(target.quantiles)},
+            "base": saved.base.state_dict(),  # an encoder of load_encoder or start: without heads
             "members": [model.state_dict() for model in saved.trained.members],
             "residuals": torch.from_numpy(saved.trained.residuals),
         },
@@ -55,7 +55,8 @@ def load(path: str | Path, **changed: object) -> Saved:
     if "members" not in state:
         raise InputError(f"{path} is no trained predictor: give the model.pt that training wrote")
     options = replace(Options(**state["options"]), **changed)
-    target = Target(**state["target"] | {"categories": tuple(state["target"]["categories"])})
+    lists = {name: tuple(state["target"][name]) for name in ("categories", "quantiles")}
+    target = Target(**state["target"] | lists)
     base = pretrain.make_encoder(options)
     base.load_state_dict(state["base"])
     members = [finetune.empty_predictor(base, target, options).to(options.device) for _ in state["members"]]

@@ -1,3 +1,6 @@
+# What pretraining may predict that needs lineages.
+CLADES = ("taxonomy", "combined")
+
 if TARGETS:
 
     rule pretrain_encoder:
@@ -6,6 +9,7 @@ if TARGETS:
             sequences="results/filter/asvs.fasta",
             tree="results/phylogeny/tree.nwk",
             rarefied="results/rarefy/table.biom",
+            taxonomy=["results/taxonomy/taxonomy.tsv"] if config["aam"]["unifrac_metric"] in CLADES else [],
             design="results/metadata/design.tsv",
             encoding="results/metadata/encoding.json",
             splits="results/metadata/splits.tsv",

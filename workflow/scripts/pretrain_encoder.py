@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options, seed = Options(**params.config), (params.seed, int(snakemake.wildcards.fold))
     training.settle(options)
-    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
+    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options, given.taxonomy)
     groups, fold = task.read_folds(study.samples, given.design, given.splits)
     train, test = np.flatnonzero((fold >= 0) & (fold != seed[1])), np.flatnonzero(fold == seed[1])
     folder = checkpoint.resume_folder({**params, "seed": seed}, list(given))
@@ -19,5 +19,7 @@ with logged(snakemake.log[0]):
     model, history = pretrain.pretrain(study, train, groups[train], options, seed, store)
     write_json(quality.judge(model, study, train, test, options, seed), wanted.quality)
     write_text(training.lines([history]), wanted.history)
-    pretrain.save_encoder(model, options, wanted.model)
+    learned = train[~pretrain.held_out(groups[train], options, seed)]
+    references = pretrain.references_of(study, learned, options, seed)
+    pretrain.save_encoder(model, options, wanted.model, study, references)
     checkpoint.remove(folder)
