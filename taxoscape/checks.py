@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from taxoscape import programs, tables
+from taxoscape.aam.options import check_aam
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
 from taxoscape.diversity.check import check_diversity
@@ -37,6 +38,7 @@ def check_config(config: dict, schema: str | Path) -> None:
     check_phylogeny(config)
     check_embedding(EmbeddingOptions(**config["embedding"]))
     check_images(config["images"])
+    check_aam(config["aam"], config["metadata"]["targets"])
 
 
 def check_programs(config: dict) -> None:

@@ -1,6 +1,6 @@
 """Laws of the attention model: samples are sets, batches change nothing, groups stay together, words follow figures."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -36,7 +36,7 @@ from taxoscape.aam import (
     training,
 )
 from taxoscape.aam.data import Study
-from taxoscape.aam.options import Options
+from taxoscape.aam.options import Options, check_aam
 from taxoscape.aam.target import Target, fit_target
 from taxoscape.aam.task import Task
 from taxoscape.errors import InputError
@@ -589,11 +589,27 @@ def test_the_metric_asked_for_chooses_the_epoch(metric, best):
     assert np.argmin([finetune.to_lower(row, metric) for row in scores]) == best
 
 
-def test_a_metric_without_a_value_or_of_another_kind_is_refused():
+def test_a_metric_without_a_value_is_refused():
     with pytest.raises(InputError, match="best_metric=r2 has no value"):
         finetune.to_lower({"r2": np.nan}, "r2")
-    with pytest.raises(InputError, match="best_metric=mae does not fit target diet"):
-        finetune.check_metric(replace(OPTIONS, best_metric="mae"), True, "diet")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"embedding_dim": 9}, "embedding_dim=9 is no multiple of attention_heads=2"),
+        ({"quantiles": [0.1, 0.9]}, r"quantiles=\[0.1, 0.9\] have no 0.5"),
+        ({"batch_size": 1}, "batch_size=1 has no pair"),
+        ({"best_metric": "mae"}, "best_metric=mae does not fit target diet, a classification"),
+        ({"best_metric": "f1"}, "best_metric=f1 does not fit target age, a regression"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(changed, said):
+    targets = {"diet": "classification", "age": "regression"}
+    check_aam(asdict(OPTIONS), targets)
+    check_aam(asdict(OPTIONS) | {"batch_size": 1, "stripe_mode": True}, targets)
+    with pytest.raises(InputError, match=said):
+        check_aam(asdict(OPTIONS) | changed, targets)
 
 
 # --- splits, targets, predictions

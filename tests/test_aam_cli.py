@@ -284,7 +284,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(study, encoder, tmp_path)
         (["--out-dim", 3], "age", "--out-dim 3, but age needs 1"),
         (["--classifier", "--out-dim", 3], "diet", "--out-dim 3, but diet needs 2"),
         (["--best-metric", "f1"], "age", "best_metric=f1 does not fit target age"),
-        (["--classifier", "--best-metric", "r2"], "diet", "best_metric=r2"),
+        (["--classifier", "--best-metric", "r2"], "diet", "best_metric=r2 does not fit target diet"),
         ([], "diet", "declared as numbers"),
         ([], "none", "no column 'none'"),
         (["--classifier"], "same", "one value or none"),

@@ -11,7 +11,7 @@ from test_aam import OPTIONS, make_study, make_task
 
 from taxoscape.aam import checkpoint, data, finetune, predict, pretext, pretrain, quality, training
 from taxoscape.aam.model import standard_abundance
-from taxoscape.aam.target import Target, fit_target
+from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
 
 STRIPE = replace(OPTIONS, stripe_mode=True, reference_samples=5)
@@ -175,11 +175,6 @@ def test_predicted_distances_neither_cluster_at_the_ends_nor_collapse(options):
     assert np.corrcoef(truth, guess)[0, 1] > 0.5
 
 
-def test_a_batch_of_one_without_references_is_refused(study):
-    with pytest.raises(InputError, match="batch_size=1 has no pair"):
-        pretrain.pretrain(study, TRAIN, study.samples[TRAIN], replace(OPTIONS, batch_size=1), (0,))
-
-
 # --- Faith's PD and clades
 
 
@@ -309,8 +304,3 @@ def test_the_prediction_is_the_median_and_quantiles_stand_in_order(study, encode
     table = pd.DataFrame(predict.columns(guess, trained.target, 1.0))
     np.testing.assert_array_equal(table["prediction"], guess[:, 1])
     assert (np.diff(table[["q_0.1", "q_0.5", "q_0.9"]], axis=1) >= 0).all()
-
-
-def test_quantiles_without_the_median_are_refused():
-    with pytest.raises(InputError, match=r"quantiles=\[0.1, 0.9\] have no 0.5"):
-        fit_target("t", np.arange(3.0), None, [0.1, 0.9])

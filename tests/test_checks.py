@@ -377,6 +377,13 @@ def test_a_loss_without_its_optimizer_is_refused_before_any_job(study):
         checks.check_config(study, SCHEMA)
 
 
+def test_options_of_aam_that_do_not_go_together_are_refused(study):
+    study["metadata"]["targets"] = {"diet": "classification"}
+    study["aam"]["best_metric"] = "mae"
+    with pytest.raises(InputError, match="aam.best_metric=mae does not fit target diet"):
+        checks.check_config(study, SCHEMA)
+
+
 def test_a_run_name_that_is_no_file_name_is_refused(reads):
     write_sheet([["s1", "../up", "s1_1.fastq.gz", "s1_2.fastq.gz"]], ("sample", "run", "fq1", "fq2"))
     assert "../up" in refused(reads)

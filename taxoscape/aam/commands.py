@@ -14,7 +14,7 @@ from taxoscape.aam.data import Study
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.monitor import Monitor
-from taxoscape.aam.options import Options
+from taxoscape.aam.options import Options, check_aam
 from taxoscape.aam.saved import Saved
 from taxoscape.aam.target import fit_target
 from taxoscape.aam.task import Task
@@ -49,6 +49,7 @@ class Run:
 
 def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
     """Write encoder.pt, quality.json (on the held-out samples), metrics.jsonl, TensorBoard and figures."""
+    check_aam(asdict(options), {})
     training.settle(options)
     store = open_store("pretrain", inputs, options, run)
     study = open_study(inputs, run.rarefy_depth, options)
@@ -88,7 +89,7 @@ def train_predictor(
     training.settle(options)
     if options.freeze_base and encoder is None:
         raise InputError("--freeze-base freezes random weights: give --pretrained-encoder too, or leave it out")
-    finetune.check_metric(options, classifier, column)
+    check_aam(asdict(options) | {"stripe_mode": True}, {column: "classification" if classifier else "regression"})
     asked = {"column": column, "classifier": classifier, "encoder": digest(encoder)}
     store = open_store("train", inputs, options, run, **asked)
     study = open_study(inputs, run.rarefy_depth, options)

@@ -39,7 +39,6 @@ def train_fold(
     study: Study, base: Encoder, task: Task, fold: int, options: Options, seed: int, folder: Path | None = None
 ) -> Trained:
     """Train the members of a fold; each predicts the training samples that stopped it."""
-    check_metric(options, task.categories is not None, task.name)
     train, _ = task.rows(fold)
     target = fit_target(task.name, task.values[train], task.categories, options.quantiles)
     part = deal_groups(task.groups[train], options.members, (seed, fold))
@@ -185,16 +184,6 @@ def to_lower(scores: dict[str, float], metric: str) -> float:
     if metric != "loss" and np.isnan(value):
         raise InputError(f"best_metric={metric} has no value on these validation samples: use best_metric=loss")
     return value if metric in ("loss", "mae", "mse") else -value
-
-
-def check_metric(options: Options, classification: bool, name: str) -> None:
-    """Raise InputError where options.best_metric is not one of the target's kind."""
-    fitting = ("loss", "accuracy", "precision", "recall", "f1") if classification else ("loss", "mae", "mse", "r2")
-    if options.best_metric not in fitting:
-        kind = "classification" if classification else "regression"
-        raise InputError(
-            f"best_metric={options.best_metric} does not fit target {name}, a {kind}: use one of {', '.join(fitting)}"
-        )
 
 
 def empty_predictor(base: Encoder, target: Target, options: Options) -> Predictor:

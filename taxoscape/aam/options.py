@@ -1,6 +1,15 @@
 """Options of the stage, one field per key of the config section `aam`; config/config.yaml holds the defaults."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from taxoscape.errors import InputError
+
+# What of the validation samples may choose the epoch, by the kind of the target.
+METRICS = {
+    "regression": ("loss", "mae", "mse", "r2"),
+    "classification": ("loss", "accuracy", "precision", "recall", "f1"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,3 +59,21 @@ class Options:
     interval: float  # coverage asked of the prediction intervals, 0-1
     trees: int  # of the random-forest baseline
     bootstraps: int  # group-bootstrap draws of the intervals
+
+
+def check_aam(chosen: Mapping[str, object], targets: Mapping[str, str]) -> None:
+    """Raise InputError for options that do not go together; `targets`: name -> regression or classification."""
+    dim, heads = chosen["embedding_dim"], chosen["attention_heads"]
+    if dim % heads:
+        raise InputError(f"aam.embedding_dim={dim} is no multiple of attention_heads={heads}: change one of them")
+    if chosen["quantiles"] and 0.5 not in chosen["quantiles"]:
+        raise InputError(f"aam.quantiles={chosen['quantiles']} have no 0.5, which is the prediction: add it")
+    pairs = chosen["unifrac_metric"] in ("unifrac", "weighted", "combined") and not chosen["stripe_mode"]
+    if pairs and chosen["batch_size"] == 1:
+        raise InputError("aam.batch_size=1 has no pair of samples to learn a distance from: use stripe_mode, or more")
+    for name, kind in targets.items():
+        if chosen["best_metric"] not in METRICS[kind]:
+            raise InputError(
+                f"aam.best_metric={chosen['best_metric']} does not fit target {name}, a {kind}: "
+                f"use one of {', '.join(METRICS[kind])}"
+            )

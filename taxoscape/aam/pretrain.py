@@ -31,11 +31,6 @@ class Goal:
 
 def make_encoder(options: Options, faith: bool = False, classes: tuple[int, ...] = ()) -> Encoder:
     """Encoder of the options' size, with random weights, on the options' device; heads as in Encoder."""
-    if options.embedding_dim % options.attention_heads:
-        raise InputError(
-            f"embedding_dim={options.embedding_dim} is no multiple of attention_heads={options.attention_heads}: "
-            "change one of them"
-        )
     sizes = (options.embedding_dim, options.attention_heads, options.attention_layers)
     model = Encoder(*sizes, options.dropout, options.max_bp, options.patch, faith, classes)
     return model.to(options.device)
@@ -130,8 +125,6 @@ def check_pretext(study: Study, options: Options) -> None:
     """Raise InputError where what is to be predicted cannot be had."""
     if pretext.has_taxonomy(options) and not study.names:
         raise InputError(f"unifrac_metric={options.unifrac_metric} needs the features' lineages: give a taxonomy")
-    if options.unifrac_metric in ("unifrac", "weighted") and options.batch_size == 1 and not options.stripe_mode:
-        raise InputError("batch_size=1 has no pair of samples to learn a distance from: use stripe_mode, or 2 or more")
 
 
 def held_out(groups: np.ndarray, options: Options, seed: tuple[int, ...]) -> np.ndarray:

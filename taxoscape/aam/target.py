@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from taxoscape.errors import InputError
-
 
 @dataclass(frozen=True)
 class Target:
@@ -38,10 +36,8 @@ class Target:
 
 
 def fit_target(name: str, values: np.ndarray, categories: list[str] | None, quantiles: Sequence[float] = ()) -> Target:
-    """Fix the scale of a target by its known training values [n]. Raises InputError for quantiles without 0.5."""
+    """Fix the scale of a target by its known training values [n]."""
     if categories is not None:
         return Target(name, tuple(categories), 0.0, 1.0)
-    if quantiles and 0.5 not in quantiles:
-        raise InputError(f"quantiles={list(quantiles)} have no 0.5, which is the prediction: add it")
     numbers = values.astype(float)
     return Target(name, (), float(numbers.mean()), float(numbers.std()) or 1.0, tuple(sorted(quantiles)))

@@ -121,6 +121,16 @@ def landscape(config: dict, versions: dict) -> str:
     )
 
 
+# What the attention model learns without labels, beside nucleotides.
+PRETEXT = {
+    "unifrac": "unweighted UniFrac @unifrac between samples",
+    "weighted": "normalised weighted UniFrac @unifrac between samples",
+    "faith_pd": "Faith's phylogenetic diversity @faith_pd of samples",
+    "taxonomy": "the clades of ASVs",
+    "combined": "unweighted UniFrac @unifrac, Faith's phylogenetic diversity @faith_pd and the clades of ASVs",
+}
+
+
 def predictions(config: dict, versions: dict) -> str:
     if not (config["aam"]["enabled"] and config["metadata"]["targets"]):
         return ""
@@ -128,7 +138,8 @@ def predictions(config: dict, versions: dict) -> str:
     together = f"samples that share {' and '.join(groups)} kept together" if groups else "every sample on its own"
     return (
         f"{', '.join(config['metadata']['targets'])} was predicted by an attention model @transformer over the ASVs of "
-        f"a sample, written in PyTorch @pytorch, in {config['metadata']['folds']} folds with {together}, beside "
+        f"a sample, written in PyTorch @pytorch and pretrained to restore masked nucleotides and to predict "
+        f"{PRETEXT[config['aam']['unifrac_metric']]}, in {config['metadata']['folds']} folds with {together}, beside "
         "baselines of scikit-learn @scikit-learn, a random forest @random_forest among them, on the same folds."
     )
 
