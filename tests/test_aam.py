@@ -579,7 +579,7 @@ def test_pruning_the_tree_changes_no_distance():
     torch.testing.assert_close(data.unifrac(batch, *whole), data.unifrac(batch, *pruned))
 
 
-@pytest.mark.parametrize(("metric", "best"), [("mae", 1), ("r2", 2), ("loss", 0)])
+@pytest.mark.parametrize(("metric", "best"), [("mae", 1), ("main", 1), ("r2", 2), ("loss", 0)])
 def test_the_metric_asked_for_chooses_the_epoch(metric, best):
     scores = [
         {"target_loss": 1.0, "mae": 3.0, "r2": 0.1},

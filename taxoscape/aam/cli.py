@@ -126,8 +126,8 @@ FINE_TUNING = [
     (
         "--best-metric",
         "best_metric",
-        click.Choice(["loss", "mae", "mse", "r2", "accuracy", "precision", "recall", "f1"]),
-        "Metric of the validation samples that chooses the epoch.",
+        click.Choice(["loss", "main", "mae", "mse", "r2", "accuracy", "precision", "recall", "f1"]),
+        "Metric of the validation samples that chooses the epoch; main: mae or accuracy.",
     ),
     ("--count-weight", "count_weight", click.FloatRange(0), "Weight of the loss of hidden abundances; 0 = none."),
     ("--quantiles", "quantiles", Quantiles(), "Learn these quantiles, as 0.05,0.5,0.95; written as columns q_."),

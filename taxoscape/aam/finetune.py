@@ -180,6 +180,8 @@ def held_out_metrics(outputs: torch.Tensor, truth: torch.Tensor, target: Target)
 
 def to_lower(scores: dict[str, float], metric: str) -> float:
     """The metric that chooses the epoch, as a number to be low. Raises InputError where it is not a number."""
+    if metric == "main":
+        metric = "mae" if "mae" in scores else "accuracy"
     value = scores["target_loss" if metric == "loss" else metric]
     if metric != "loss" and np.isnan(value):
         raise InputError(f"best_metric={metric} has no value on these validation samples: use best_metric=loss")

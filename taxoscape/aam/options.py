@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from taxoscape.errors import InputError
 
-# What of the validation samples may choose the epoch, by the kind of the target.
+# What of the validation samples may choose the epoch, by the kind of the target; main is mae or accuracy.
 METRICS = {
-    "regression": ("loss", "mae", "mse", "r2"),
-    "classification": ("loss", "accuracy", "precision", "recall", "f1"),
+    "regression": ("loss", "main", "mae", "mse", "r2"),
+    "classification": ("loss", "main", "accuracy", "precision", "recall", "f1"),
 }
 
 

@@ -9,7 +9,7 @@ if TARGETS:
             sequences="results/filter/asvs.fasta",
             tree="results/phylogeny/tree.nwk",
             rarefied="results/rarefy/table.biom",
-            taxonomy=["results/taxonomy/taxonomy.tsv"] if config["aam"]["unifrac_metric"] in CLADES else [],
+            taxonomy="results/taxonomy/taxonomy.tsv" if config["aam"]["unifrac_metric"] in CLADES else [],
             design="results/metadata/design.tsv",
             encoding="results/metadata/encoding.json",
             splits="results/metadata/splits.tsv",
