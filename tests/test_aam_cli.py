@@ -249,6 +249,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes_and_refuses_other_options(study,
     assert not (broken / "encoder.pt").exists()
     with pytest.raises(InputError, match="lr=0.003, this one has lr=0.004"):
         run(*arguments(broken, "--lr", 0.004))
+    time.sleep(1.1)  # TensorBoard orders the files of a folder by the second in their names
     run(*arguments(broken))
     assert "going on with the interrupted run" in capsys.readouterr().out
     for name in ("encoder.pt", "metrics.jsonl", "quality.json"):
