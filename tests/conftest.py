@@ -36,6 +36,11 @@ TINY = {
 }
 
 
+def environment() -> dict[str, str]:
+    """What a process needs to find the programs of this Python's environment."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
 @dataclass(frozen=True)
 class Chain:
     """A copy of the repository, a study beside it, and the config of that study."""
@@ -44,14 +49,15 @@ class Chain:
     study: Path
     config: Path
 
+    def arguments(self, *more: str, config: Path | None = None) -> list[str]:
+        """Arguments of snakemake for the study."""
+        study = ["--snakefile", self.repository / "Snakefile", "--directory", self.study]
+        return ["--cores", "2", *map(str, study), "--configfile", str(config or self.config), *more]
+
     def run(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess:
         """Run snakemake on the study; the caller looks at the exit code."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(self.repository / "Snakefile")]
-        command += ["--directory", str(self.study), "--configfile", str(config or self.config), *arguments]
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return subprocess.run(
-            command, cwd=self.repository, env=os.environ | {"PATH": path}, capture_output=True, text=True
-        )
+        command = [sys.executable, "-m", "snakemake", *self.arguments(*arguments, config=config)]
+        return subprocess.run(command, cwd=self.repository, env=environment(), capture_output=True, text=True)
 
     def result(self, name: str) -> Path:
         return self.study / "results" / name

@@ -1,13 +1,20 @@
 """What reruns: for every leaf of the config exactly its stage and what depends on it; likewise for edited modules."""
 
 import copy
+import json
+import queue
 import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import environment
 
 from taxoscape.digest import ROOT, imported
 
@@ -123,14 +130,30 @@ def stage_rules(stage: str) -> set[str]:
     return set(re.findall(r"^ *(?:rule|checkpoint) (\w+):", text, flags=re.M))
 
 
-def rerun(chain, config: dict, name: str) -> set[str]:
-    """Rules that a dry run would execute with this config."""
-    path = chain.study / f"changed-{name}.yaml"
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
-    done = chain.run("--dry-run", "--quiet", "rules", "--nolock", config=path)
-    assert done.returncode == 0, f"{name}: {done.stderr[-2000:]}"
-    stats = re.findall(r"^(\w+)\s+\d+$", done.stdout + done.stderr, flags=re.M)
-    return set(stats) - {"total", "all"}
+@pytest.fixture(scope="module")
+def rerun(chain) -> Iterator[Callable[[dict, str], set[str]]]:
+    """Rules that a dry run would execute with a config; any two may be asked for at once."""
+    command = [sys.executable, ROOT / "tests" / "dry_runs.py"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    free = queue.SimpleQueue()
+
+    def rules(config: dict, name: str) -> set[str]:
+        path = chain.study / f"changed-{name}.yaml"
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        process = free.get()
+        arguments = chain.arguments("--dry-run", "--quiet", "rules", "--nolock", config=path)
+        print(json.dumps(arguments), file=process.stdin, flush=True)
+        code, printed = json.loads(process.stdout.readline())
+        free.put(process)
+        assert code == 0, f"{name}: {printed[-2000:]}"
+        return set(re.findall(r"^(\w+)\s+\d+$", printed, flags=re.M)) - {"total", "all"}
+
+    with ExitStack() as stack:
+        for _ in range(2):
+            process = subprocess.Popen(command, cwd=chain.repository, env=environment(), **pipes)
+            free.put(stack.enter_context(process))
+            stack.callback(process.stdin.close)
+        yield rules
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +222,7 @@ FILES = (
 SETTINGS = {f"functions.{name}" for name in ("min_identity", "max_nsti", "normalise", "stratified")}
 
 
-def test_every_leaf_reruns_its_stage_and_what_depends_on_it(chain, depends, tiny):
+def test_every_leaf_reruns_its_stage_and_what_depends_on_it(rerun, depends, tiny):
     seeded = seeded_rules(depends)
     found, jobs = {}, []
     for leaf in leaves(DEFAULTS):
@@ -214,7 +237,7 @@ def test_every_leaf_reruns_its_stage_and_what_depends_on_it(chain, depends, tiny
         section |= BESIDE.get(leaf, {})
         jobs.append((leaf, config))
     with ThreadPoolExecutor(2) as pool:
-        for (leaf, _), rules in zip(jobs, pool.map(lambda job: rerun(chain, job[1], job[0]), jobs), strict=True):
+        for (leaf, _), rules in zip(jobs, pool.map(lambda job: rerun(job[1], job[0]), jobs), strict=True):
             found[leaf] = rules
     wrong = {
         leaf: {"missing": sorted(wanted - rules), "needless": sorted(rules - wanted)}
@@ -243,7 +266,7 @@ GIVEN = {
 
 
 @pytest.mark.parametrize("leaf", GIVEN)
-def test_another_file_reruns_the_stage_that_reads_it(chain, depends, tiny, leaf):
+def test_another_file_reruns_the_stage_that_reads_it(rerun, chain, depends, tiny, leaf):
     source, rules = GIVEN[leaf]
     copied = chain.study / f"other-{Path(source).name}"
     shutil.copy(chain.study / source, copied)
@@ -254,14 +277,14 @@ def test_another_file_reruns_the_stage_that_reads_it(chain, depends, tiny, leaf)
         section = section[part]
     section[last] = copied.name
     stage = {"input.taxonomy": "taxonomy", "input.tree": "phylogeny", "input.ko": "functions"}.get(leaf, parts[0])
-    found = rerun(chain, config, leaf)
+    found = rerun(config, leaf)
     later = set().union(*(depends[rule] for rule in stage_rules(stage) & set(depends))) - stage_rules(stage)
     assert later <= found
     assert found - later <= stage_rules(stage) | readers(stage)
     assert rules is None or rules <= found
 
 
-def test_a_table_reruns_everything_but_the_reads(chain, depends, tiny):
+def test_a_table_reruns_everything_but_the_reads(rerun, chain, depends, tiny):
     config = copy.deepcopy(tiny)
     for name in ("table.biom", "asvs.fasta"):
         shutil.copy(chain.result(f"denoise/{name}"), chain.study / f"given-{name}")
@@ -272,21 +295,21 @@ def test_a_table_reruns_everything_but_the_reads(chain, depends, tiny):
         assert all(config[section][key] for key in keys)
     # The reference genomes are the same ones.
     before = stage_rules("demo") | stage_rules("reads") | stage_rules("denoise") | {"check_depth", "prepare_reference"}
-    assert rerun(chain, config, "table") == set(depends) - before | {"import_table"}
+    assert rerun(config, "table") == set(depends) - before | {"import_table"}
 
 
-def test_a_sheet_that_names_the_same_reads_reruns_only_the_pages_that_call_them_simulated(chain, tiny):
+def test_a_sheet_that_names_the_same_reads_reruns_only_the_pages_that_call_them_simulated(rerun, chain, tiny):
     shutil.copy(chain.study / "resources/demo/samples.tsv", chain.study / "other-samples.tsv")
     config = copy.deepcopy(tiny)
     config["input"]["samples"] = "other-samples.tsv"
-    assert rerun(chain, config, "samples") == {"write_report", "draw_gallery"}
+    assert rerun(config, "samples") == {"write_report", "draw_gallery"}
 
 
-def test_no_functional_method_reruns_the_profiles(chain, depends, tiny):
+def test_no_functional_method_reruns_the_profiles(rerun, depends, tiny):
     config = copy.deepcopy(tiny)
     config["functions"]["method"] = "none"
     without = {"summarise_functions", "draw_functions"}
-    assert rerun(chain, config, "none") == depends["profile_functions"] - without
+    assert rerun(config, "none") == depends["profile_functions"] - without
 
 
 def test_every_leaf_has_its_test():
@@ -302,26 +325,26 @@ def test_every_leaf_has_its_test():
     assert found - SETTINGS == named
 
 
-def test_an_outgroup_reruns_the_tree_and_what_depends_on_it(chain, depends, tiny):
+def test_an_outgroup_reruns_the_tree_and_what_depends_on_it(rerun, depends, tiny):
     config = copy.deepcopy(tiny)
     config["phylogeny"] |= {"root": "outgroup", "outgroup": ["k__Archaea"]}
     changed = stage_rules("phylogeny") & set(depends)
-    assert rerun(chain, config, "outgroup") == set().union(*(depends[rule] for rule in changed))
+    assert rerun(config, "outgroup") == set().union(*(depends[rule] for rule in changed))
 
 
 @pytest.mark.skipif(shutil.which("raxmlHPC") is None, reason="RAxML is not installed")
-def test_an_insertion_makes_the_tree_anew_by_its_own_rules(chain, depends, tiny):
+def test_an_insertion_makes_the_tree_anew_by_its_own_rules(rerun, chain, depends, tiny):
     config = copy.deepcopy(tiny)
     shutil.copy(chain.result("phylogeny/aligned.fasta"), chain.study / "reference.fasta")
     shutil.copy(chain.result("phylogeny/unrooted.nwk"), chain.study / "reference.nwk")
     reference = {"alignment": "reference.fasta", "tree": "reference.nwk", "model": None}
     config["phylogeny"] |= {"method": "insertion", "placer": "raxml", "reference": reference}
     new = {"align_to_reference", "place_asvs", "graft_asvs"}
-    assert rerun(chain, config, "insertion") == depends["root_tree"] | new
+    assert rerun(config, "insertion") == depends["root_tree"] | new
 
 
 @pytest.mark.parametrize("module", ["taxoscape/unifrac.py", "taxoscape/raster.py", "taxoscape/files.py"])
-def test_editing_a_module_reruns_the_rules_that_import_it(chain, depends, module):
+def test_editing_a_module_reruns_the_rules_that_import_it(rerun, chain, depends, module):
     scripts = {path.stem: path for path in (chain.repository / "workflow/scripts").glob("*.py")}
     edited = chain.repository / module
     users = {name for name, path in scripts.items() if edited in imported(path, chain.repository)} & set(depends)
@@ -330,6 +353,6 @@ def test_editing_a_module_reruns_the_rules_that_import_it(chain, depends, module
     try:
         edited.write_text(before + "\n# edited\n")
         config = yaml.safe_load(chain.config.read_text())
-        assert rerun(chain, config, "edited") == set().union(*(depends[name] for name in users))
+        assert rerun(config, "edited") == set().union(*(depends[name] for name in users))
     finally:
         edited.write_text(before)
