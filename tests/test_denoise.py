@@ -579,21 +579,28 @@ def test_a_table_without_reads_is_refused():
 
 
 @pytest.fixture(scope="module")
-def miseq(data, tmp_path_factory):
-    """The stage through the workflow on the 14 MiSeq SOP pairs in two shards, pseudo-pooled: (results, sheet).
-
-    What it keeps on request, the filtered reads and the error models, serves the other settings.
-    """
-    folder = tmp_path_factory.mktemp("miseq")
+def sop(data) -> pd.DataFrame:
+    """Sheet of the 14 MiSeq SOP pairs."""
     forward = sorted((data / "fastq_miseqsop/raw").glob("*_R1_001.fastq.gz"))
     rows = [(path.name.split("_")[0], str(path), str(path).replace("_R1_", "_R2_")) for path in forward]
-    sheet = pd.DataFrame(rows, columns=["sample", "fq1", "fq2"])
+    return pd.DataFrame(rows, columns=["sample", "fq1", "fq2"])
+
+
+@pytest.fixture(scope="module")
+def miseq(data, sop, tmp_path_factory):
+    """The stage through the workflow on five of the pairs in two shards, pseudo-pooled: (results, sheet).
+
+    What it keeps on request, the filtered reads and the error models, serves the other settings. All 14 take ten
+    minutes; docs/measured.md says what they gave.
+    """
+    folder = tmp_path_factory.mktemp("miseq")
+    sheet = sop[sop["sample"].isin(["F3D1", "F3D3", "F3D143", "F3D150", "Mock"])].reset_index(drop=True)
     sheet.to_csv(folder / "samples.tsv", sep="\t", index=False)
     pd.DataFrame({"sample_id": sheet["sample"]}).to_csv(folder / "metadata.tsv", sep="\t", index=False)
     config = {
         "input": {"samples": "samples.tsv"},
         "metadata": {"file": "metadata.tsv"},
-        "reads": {"shard": 7},
+        "reads": {"shard": 3},
         "denoise": {"pool": "pseudo"},
         "taxonomy": {"training_set": str(data / "miseq360_f1000/original/rdp_train_set_14.fa.gz")},
         "functions": {"method": "none"},
@@ -637,9 +644,11 @@ PUBLISHED = {"F3D1": 5299, "F3D141": 5463, "F3D142": 2914, "F3D143": 2941, "F3D1
 
 
 @pytest.mark.slow
-def test_filtered_reads_are_the_published_ones(miseq):
-    track = tables.read_tsv(miseq[0] / "denoise/track.tsv", "track").set_index("sample")
-    assert track["filtered"].astype(int).to_dict() == PUBLISHED
+def test_filtered_reads_are_the_published_ones(sop, tmp_path):
+    mates = list(sop["fq1"]), list(sop["fq2"])
+    counts = shards.filter_shard(list(sop["sample"]), *mates, tmp_path / "filtered", CONFIG)
+    assert counts.set_index("sample")["filtered"].to_dict() == PUBLISHED
+    assert counts["input"].sum() == 74_400
 
 
 @pytest.mark.slow
@@ -649,7 +658,8 @@ def test_real_table_in_shards_is_that_of_one_call_in_direct_r(miseq_alone, miseq
     assert list(direct.columns) == sequences
     assert list(direct.index) == list(track["sample"])
     np.testing.assert_array_equal(direct.to_numpy(), counts)
-    assert direct.shape == (14, 203)
+    assert len(direct) == 5
+    assert direct.shape[1] > 100
 
 
 @pytest.mark.slow
@@ -694,9 +704,13 @@ def test_reads_strands_versions_and_errors_are_reported(miseq):
     results, sheet = miseq
     reads = tables.read_tsv(results / "reads/reads.tsv", "reads")
     assert list(reads["sample"]) == list(sheet["sample"])
-    assert reads["pairs"].astype(int).sum() == 74_400
+    track = tables.read_tsv(results / "denoise/track.tsv", "track")
+    assert list(reads["pairs"]) == list(track["input"])
+    assert track.set_index("sample")["filtered"].astype(int).to_dict() == {
+        name: PUBLISHED[name] for name in track["sample"]
+    }
     strands = tables.read_tsv(results / "denoise/strands.tsv", "strands").set_index("strand")["sequences"].astype(int)
-    assert strands["forward"] > 200
+    assert strands["forward"] > 100
     assert strands[["reverse", "unknown"]].sum() <= 2
     arguments = json.loads((results / "denoise/versions.json").read_text())["arguments"]
     assert arguments["dada"]["pool"] == "pseudo"
