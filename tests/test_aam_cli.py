@@ -344,6 +344,18 @@ def test_models_and_encoders_are_not_mistaken_for_each_other(study, encoder, tmp
         train(study, tmp_path, "--pretrained-encoder", tmp_path / "model.pt")
 
 
+def test_a_class_that_the_model_has_not_seen_is_named(study, tmp_path):
+    train(study, tmp_path, "--epochs", 1, "--classifier", column="diet")
+    people = pd.read_csv(study["metadata"], sep="\t", dtype=str)
+    people.loc[people["id"].isin(saved.load(tmp_path / "model.pt").held), "diet"] = "fish"
+    files.write_tsv(people, tmp_path / "other.tsv")
+    with pytest.raises(InputError, match="diet has values that the model does not know: fish"):
+        run(
+            *("evaluate", "--model", tmp_path / "model.pt", *given(study, "table", "tree")),
+            *("--metadata", tmp_path / "other.tsv", "--output", tmp_path / "m.json"),
+        )
+
+
 def test_evaluation_needs_samples_that_the_model_has_and_has_not_seen(study, tmp_path):
     train(study, tmp_path, "--epochs", 1)
     result = saved.load(tmp_path / "model.pt")
