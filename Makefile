@@ -11,7 +11,7 @@ demo: setup
 	snakemake --cores $(CORES)
 
 test: setup lint
-	python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+	python -m pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 bench: setup
 	python -m bench
