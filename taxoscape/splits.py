@@ -19,15 +19,19 @@ UNKNOWN = -1  # stratum of samples whose target is missing
 def make_splits(design: pd.DataFrame, config: dict, seed: int) -> pd.DataFrame:
     """Table sample, split (train | validation | test), fold (0..k-1) for the rows of a design.
 
-    Both are stratified by the first target; where groups are many enough, each class and quantile of every target
-    keeps a group in training. Raises InputError when the groups are too few.
+    With config["repeats"] above 1 the groups are dealt into folds anew: fold_2 (k..2k-1), and so on. All are
+    stratified by the first target; where groups are many enough, each class and quantile of every target keeps a
+    group in training. Raises InputError when the groups are too few.
     """
     groups = design["group"].to_numpy()
     labels = [strata(design[name], kind) for name, kind in config["targets"].items()]
     labels = np.array(labels or [np.zeros(len(design), dtype=int)]).T  # [N, T]
     split = split_groups(groups, labels, config["test"], config["validation"], seed)
-    fold = fold_groups(groups, labels[:, 0], config["folds"], seed)
-    return pd.DataFrame({"sample": design.index, "split": split, "fold": fold})
+    table = pd.DataFrame({"sample": design.index, "split": split})
+    for repeat in range(config["repeats"]):
+        fold = fold_groups(groups, labels[:, 0], config["folds"], seed + repeat)
+        table[f"fold_{repeat + 1}" if repeat else "fold"] = fold + repeat * config["folds"]
+    return table
 
 
 def strata(values: pd.Series, kind: str) -> np.ndarray:

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from skbio import TreeNode
+from skbio import DistanceMatrix, TreeNode
 from skbio.diversity import alpha_diversity, beta_diversity
+from skbio.stats.ordination import pcoa
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
@@ -17,7 +19,9 @@ from sklearn.metrics import (
     mean_squared_error,
     precision_recall_fscore_support,
     r2_score,
+    roc_auc_score,
 )
+from sklearn.preprocessing import KernelCenterer
 
 from taxoscape import files, tables, trees
 from taxoscape.aam import (
@@ -35,6 +39,7 @@ from taxoscape.aam import (
     tokens,
     training,
 )
+from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.data import Study
 from taxoscape.aam.options import Options, check_aam
 from taxoscape.aam.target import Target, fit_target
@@ -674,11 +679,13 @@ def test_thirteen_samples_five_folds_a_missing_class_and_missing_values(encoder)
         np.testing.assert_allclose(guess.sum(axis=1), 1, rtol=1e-5)
         frames.append(predict.frame(study.samples[test], fold, goal.values[test], guess, trained.target, np.nan))
     ours = pd.concat(frames, ignore_index=True)
-    theirs = evaluate.baseline_predictions(goal, study.samples, study.counts.toarray(), OPTIONS, 0)
+    theirs = evaluate.baseline_predictions(goal, study.samples, Evidence(study.counts.toarray()), OPTIONS, 0)
     report = evaluate.evaluate(goal, study.samples, ours, theirs, OPTIONS, 0)
     assert report["n"] == 12
     assert "too few to learn from" in report["verdict"]
-    assert set(report["models"]) == {"aam", "majority", "logistic", "random_forest"}
+    plain = {"majority", "logistic", "random_forest", "extra_trees", "gradient_boosting"}
+    assert set(report["models"]) == {"aam", *plain}
+    assert all(0 <= found["auc"]["value"] <= 1 for found in report["models"].values())
 
 
 def test_one_training_group_has_no_interval(study, encoder):
@@ -784,16 +791,112 @@ def test_higher_accuracy_is_better():
     assert metrics.outcome(difference(np.nan, np.nan)) == "not distinguishable from"
 
 
-def test_baselines_fit_on_training_samples_only():
-    """A feature that only test samples have must not change what is predicted for the other test samples."""
+@pytest.mark.parametrize("categories", [None, ["a", "b", "c"]])
+def test_baselines_fit_on_training_samples_only(categories):
+    """What stands in the test samples of one group must not change what is predicted for those of another."""
     rng = np.random.default_rng(0)
-    counts, truth = rng.poisson(5, (30, 8)), rng.normal(size=30)
-    train = np.arange(30) < 20
-    other = np.hstack([counts, np.where(train, 0, 100)[:, None]])
+    train, strange = np.arange(30) < 20, np.arange(30) >= 27
+    truth = rng.choice(categories, 30) if categories else rng.normal(size=30)
+    counts, points, z = rng.poisson(5, (30, 8)), rng.normal(size=(30, 3)), rng.normal(size=(30, 4))
+    points[strange] = points[0]
+    fields = rng.normal(size=(30, 2))
+    fields[3, 1] = np.nan
     groups = np.arange(30).astype(str)
-    one, two = (baselines.predict_fold(table, truth, groups, train, False, 10, 0) for table in (counts, other))
-    for name in one:
-        np.testing.assert_array_equal(one[name], two[name])
+    found = []
+    for shift in (0, 1):
+        moved = points + 9 * shift * strange[:, None]
+        distances = 1 - np.exp(-0.3 * np.abs(moved[:, None] - moved[None]).sum(axis=2))
+        rare = np.hstack([counts, np.where(strange, 100 * shift, 0)[:, None]])
+        frozen = {0: {"random": z + shift * strange[:, None], "pretrained": z - shift * strange[:, None]}}
+        evidence = Evidence(rare, distances, fields + shift * strange[:, None], frozen)
+        found.append(baselines.predict_fold(evidence, truth, groups, train, 0, categories, 10, 0))
+    kinds = {"majority", "logistic", "kernel_logistic"} if categories else {"mean", "ridge", "kernel_ridge"}
+    assert kinds < set(found[0])
+    assert len(found[0]) == 10
+    for name, one in found[0].items():
+        np.testing.assert_allclose(one[:7], found[1][name][:7], atol=1e-9, err_msg=name)
+
+
+def test_kernel_ridge_is_scikit_learns_on_the_centred_kernel():
+    rng = np.random.default_rng(1)
+    points, truth, train = rng.normal(size=(40, 5)), rng.normal(size=40), np.arange(40) < 30
+    kernel = np.exp(-0.2 * ((points[:, None] - points[None]) ** 2).sum(axis=2))
+    groups = np.array(["one"] * 40)  # one group: the penalty is chosen by leaving one sample out
+    evidence = Evidence(np.ones((40, 2)), 1 - kernel)
+    ours = baselines.predict_fold(evidence, truth, groups, train, 0, None, 2, 0)["kernel_ridge"]
+    centre = KernelCenterer().fit(kernel[:30, :30])
+    mean = truth[:30].mean()
+    offers = []
+    for penalty in baselines.KERNEL_PENALTIES:
+        model = KernelRidge(alpha=penalty, kernel="precomputed").fit(
+            centre.transform(kernel[:30, :30].copy()), truth[:30] - mean
+        )
+        offers.append(model.predict(centre.transform(kernel[30:, :30].copy())) + mean)
+    assert min(np.abs(ours - offer).max() for offer in offers) < 1e-8
+
+
+def test_axes_of_the_forest_are_principal_coordinates():
+    rng = np.random.default_rng(2)
+    points = rng.normal(size=(25, 3))
+    distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
+    axes = baselines.make_models(np.arange(25).astype(str), False, 2, 0)["forest_on_pcoa"][0]
+    ours = axes.fit(-0.5 * distances**2).transform(-0.5 * distances**2)
+    assert ours.shape == (25, 3)
+    theirs = pcoa(DistanceMatrix(distances), dimensions=3).samples.to_numpy()
+    np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-8)
+
+
+def test_area_under_curve_is_scikit_learns():
+    rng = np.random.default_rng(3)
+    names = ["a", "b", "c"]
+    truth = rng.choice(names, 60).astype(object)
+    scores = rng.dirichlet(np.ones(3), 60).round(1)  # with ties
+    groups = np.repeat(np.arange(20), 3).astype(str)
+    weights, member = metrics.draw_groups(groups, 4, 0)
+    value, draws = metrics.area_under_curve(truth, scores, names, weights, member)
+    apart = [roc_auc_score(truth == name, scores[:, place]) for place, name in enumerate(names)]
+    assert value == pytest.approx(np.mean(apart))
+    for draw, row in zip(draws, weights, strict=True):
+        again = [
+            roc_auc_score(truth == name, scores[:, place], sample_weight=row[member])
+            for place, name in enumerate(names)
+        ]
+        assert draw == pytest.approx(np.mean(again))
+
+
+def test_a_single_class_has_no_area_under_curve():
+    weights, member = metrics.draw_groups(np.array(["a", "b"]), 3, 0)
+    truth = np.array(["x", "x"], dtype=object)
+    value, draws = metrics.area_under_curve(truth, np.ones((2, 2)) / 2, ["x", "y"], weights, member)
+    assert np.isnan(value)
+    assert np.isnan(draws).all()
+
+
+def test_unseen_share_counts_reads_of_asvs_that_no_training_sample_has():
+    counts = np.array([[5, 5, 0], [0, 0, 10], [4, 0, 6]])
+    np.testing.assert_allclose(evaluate.unseen_share(counts, np.array([True, False, False])), [0, 1, 0.6])
+
+
+def test_every_repeat_is_judged_and_no_sample_counted_twice(study):
+    goal = make_task(study, np.arange(12.0))
+    again = replace(goal, fold=np.roll(goal.fold, 1) + 3)
+    counts = study.counts.toarray()
+    theirs = pd.concat(
+        [evaluate.baseline_predictions(each, study.samples, Evidence(counts), OPTIONS, 0) for each in (goal, again)]
+    )
+    ours = theirs[["sample", "fold", "truth"]].assign(prediction=theirs["mean"], low=np.nan, high=np.nan)
+    report = evaluate.evaluate(goal, study.samples, ours, theirs, OPTIONS, 0)
+    assert (report["n"], report["folds"], report["repeats"]) == (12, 6, 2)
+    assert report["models"]["aam"] == report["models"]["mean"]
+    assert report["paired"]["mean"]["difference"] == 0
+
+
+def test_nearest_asv_is_never_itself_and_agrees_where_nothing_is_masked():
+    every = tokens.tokenize(["ACGTACGT", "ACGTACGA", "TTTTTTTT"], 8)
+    seen = every.clone()[:1]
+    seen[0, 8] = 6  # the letter in which the first two differ is masked
+    new, known = np.array([True, False, False]), np.array([True, True, True])
+    assert quality.nearest_asv(seen[:, 1:], every[:, 1:], new, known).tolist() == every[1:2, 1:].tolist()
 
 
 # --- files

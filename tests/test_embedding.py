@@ -165,7 +165,7 @@ def test_the_optimizer_finds_the_minimum_of_rosenbrock():
         value = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
         return value, np.array([-400 * x[0] * (x[1] - x[0] ** 2) - 2 * (1 - x[0]), 200 * (x[1] - x[0] ** 2)])
 
-    x, value = minimize(rosenbrock, np.array([-1.2, 1.0]), 200, 0.1)
+    x, value, _ = minimize(rosenbrock, np.array([-1.2, 1.0]), 200, 0.1)
     np.testing.assert_allclose(x, [1.0, 1.0], atol=1e-6)
 
 

@@ -50,6 +50,7 @@ def study(tmp_path, sheet):
             "fields": {"age": YEARS, "diet": CATEGORICAL},
             "targets": {"age": "regression", "diet": "classification"},
             "folds": 3,
+            "repeats": 1,
             "test": 0.2,
             "validation": 0.15,
         }
@@ -226,7 +227,7 @@ def test_groups_never_part_and_no_split_or_fold_is_empty(sizes, seed, kind):
     values = np.random.default_rng(seed).normal(size=len(group))
     values = values if kind == "regression" else np.where(values > 0.8, "rare", "common").astype(object)
     design = pd.DataFrame({"group": group, "y": values}, index=[f"s{number}" for number in range(len(group))])
-    config = {"targets": {"y": kind}, "folds": 5, "test": 0.2, "validation": 0.15}
+    config = {"targets": {"y": kind}, "folds": 5, "repeats": 1, "test": 0.2, "validation": 0.15}
     split = splits.make_splits(design, config, seed)
     pd.testing.assert_frame_equal(split, splits.make_splits(design, config, seed))
     for column in ("split", "fold"):
@@ -237,14 +238,14 @@ def test_groups_never_part_and_no_split_or_fold_is_empty(sizes, seed, kind):
 
 def test_seed_changes_the_splits():
     design = pd.DataFrame({"group": [f"p{number}" for number in range(60)]})
-    config = {"targets": {}, "folds": 5, "test": 0.2, "validation": 0.15}
+    config = {"targets": {}, "folds": 5, "repeats": 1, "test": 0.2, "validation": 0.15}
     assert not splits.make_splits(design, config, 0).equals(splits.make_splits(design, config, 1))
 
 
 @pytest.mark.parametrize(("test", "validation", "sizes"), [(0.2, 0.15, (65, 15, 20)), (0.5, 0.3, (20, 30, 50))])
 def test_shares_are_shares_of_the_groups(test, validation, sizes):
     design = pd.DataFrame({"group": np.repeat(np.arange(100).astype(str), 3)})
-    config = {"targets": {}, "folds": 5, "test": test, "validation": validation}
+    config = {"targets": {}, "folds": 5, "repeats": 1, "test": test, "validation": validation}
     split = splits.make_splits(design, config, 0)
     assert tuple((split["split"] == name).sum() // 3 for name in splits.NAMES) == sizes
 
@@ -255,7 +256,7 @@ def test_splits_and_folds_are_stratified(samples_per_group):
     label = np.repeat(np.arange(200) % 10 < 3, samples_per_group)
     group = np.repeat(np.arange(200).astype(str), samples_per_group)
     design = pd.DataFrame({"group": group, "y": np.where(label, "ill", "well")})
-    config = {"targets": {"y": "classification"}, "folds": 5, "test": 0.2, "validation": 0.15}
+    config = {"targets": {"y": "classification"}, "folds": 5, "repeats": 1, "test": 0.2, "validation": 0.15}
     split = splits.make_splits(design, config, 0)
     assert np.allclose(pd.Series(label).groupby(split["split"]).mean(), 0.3, atol=0.05)
     assert np.allclose(pd.Series(label).groupby(split["fold"]).mean(), 0.3, atol=0.03)
@@ -266,7 +267,13 @@ def test_rare_class_stays_in_training(seed):
     design = pd.DataFrame(
         {"group": np.arange(40).astype(str), "y": ["rare"] * 2 + ["common"] * 38, "x": ["a"] * 39 + ["b"]}
     )
-    config = {"targets": {"y": "classification", "x": "classification"}, "folds": 5, "test": 0.3, "validation": 0.3}
+    config = {
+        "targets": {"y": "classification", "x": "classification"},
+        "folds": 5,
+        "repeats": 1,
+        "test": 0.3,
+        "validation": 0.3,
+    }
     train = design[(splits.make_splits(design, config, seed)["split"] == "train").to_numpy()]
     assert set(train["y"]) == {"rare", "common"}
     assert set(train["x"]) == {"a", "b"}
@@ -357,6 +364,7 @@ def test_ecam_infants_split_by_child(data, tmp_path):
         "fields": {"diet_2": CATEGORICAL, "antiexposedall": CATEGORICAL},
         "targets": {"delivery": "classification", "month_of_life": "regression"},
         "folds": 5,
+        "repeats": 1,
         "test": 0.2,
         "validation": 0.15,
     }

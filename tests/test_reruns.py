@@ -47,6 +47,7 @@ OTHER = {
     "taxonomy.method": "dada2",
     "taxonomy.min_bootstrap": 60,
     "metadata.folds": 4,
+    "metadata.repeats": 2,
     "metadata.test": 0.3,
     "metadata.validation": 0.2,
     "metadata.time": {"column": "day", "unit": "weeks"},

@@ -1,70 +1,189 @@
-"""What a model must beat, on the same folds: a constant, a linear model on CLR, a random forest.
+"""What a model must beat, on the same folds: a constant, linear models, trees, kernels, and AAM's own frozen parts.
 
-Everything fitted (feature filter, scaling, penalties) is fitted on the training samples of the fold.
+Everything fitted (feature filter, scaling, axes, penalties) is fitted on the training samples of the fold.
 """
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import KernelCenterer, StandardScaler
 
 PREVALENCE = 0.05  # features in a smaller share of the training samples are left out
 PSEUDOCOUNT = 0.5  # reads
 PENALTIES = np.logspace(0, 5, 11)  # of ridge, on standardised features
+KERNEL_PENALTIES = np.logspace(-3, 2, 11)  # of ridge on a kernel whose diagonal is 1
 LOGISTIC_STRENGTH = 0.01  # C of the logistic model; hundreds of correlated features need a strong penalty
+KERNEL_STRENGTH = 1.0  # C of the logistic model on a kernel
+AXES = 20  # principal coordinates that the forest reads
+RELATIVE_ZERO = 1e-10  # eigenvalues below this share of the largest are rounding
+
+# Model -> what it reads of a sample. Those whose input a study has not are left out.
+READS = {
+    "mean": "centred",
+    "majority": "centred",
+    "ridge": "centred",
+    "logistic": "centred",
+    "random_forest": "logs",
+    "extra_trees": "logs",
+    "gradient_boosting": "logs",
+    "forest_on_pcoa": "squares",
+    "kernel_ridge": "kernel",
+    "kernel_logistic": "kernel",
+    "ridge_on_random_aam": "random",
+    "logistic_on_random_aam": "random",
+    "ridge_on_pretrained_aam": "pretrained",
+    "logistic_on_pretrained_aam": "pretrained",
+    "metadata_only": "fields",
+}
+BETWEEN_SAMPLES = ("squares", "kernel")  # one row and one column per sample
 
 
-def names(classification: bool) -> list[str]:
-    """Names of the baselines of a task, the constant one first."""
-    return ["majority", "logistic", "random_forest"] if classification else ["mean", "ridge", "random_forest"]
+@dataclass(frozen=True)
+class Evidence:
+    """What the baselines read of N samples; what a study has not is None, or missing."""
+
+    counts: np.ndarray  # [N, T] reads, rarefied to one depth
+    distances: np.ndarray | None = None  # [N, N] UniFrac
+    fields: np.ndarray | None = None  # [N, M] other host variables; NaN where missing
+    frozen: Mapping[int, Mapping[str, np.ndarray]] = field(default_factory=dict)  # fold -> random, pretrained [N, D]
+
+    def of(self, rows: np.ndarray) -> "Evidence":
+        """What there is of samples `rows` only."""
+        return Evidence(
+            self.counts[rows],
+            None if self.distances is None else self.distances[np.ix_(rows, rows)],
+            None if self.fields is None else self.fields[rows],
+            {fold: {name: z[rows] for name, z in parts.items()} for fold, parts in self.frozen.items()},
+        )
+
+
+class PrincipalAxes(TransformerMixin, BaseEstimator):
+    """Principal coordinates of samples from a kernel [n, n] between them, at most `axes` of them (None: all).
+
+    A row of kernel values to the training samples is centred as theirs were and projected, which for -d^2/2 is
+    principal coordinates analysis with Gower's out-of-sample formula (Gower 1968). Only axes of positive eigenvalue
+    are kept: distances need not be Euclidean, and scikit-learn's KernelPCA refuses those that are far from it.
+    """
+
+    def __init__(self, axes: int | None = None):
+        self.axes = axes
+
+    def fit(self, kernel: np.ndarray, y: np.ndarray | None = None) -> "PrincipalAxes":
+        """Find the axes of the training samples' kernel [n, n]."""
+        self.centre_ = KernelCenterer().fit(kernel)
+        values, vectors = np.linalg.eigh(self.centre_.transform(kernel))
+        order = np.argsort(-values)[: self.axes]
+        order = order[values[order] > RELATIVE_ZERO * np.abs(values).max()]
+        self.project_ = vectors[:, order] / np.sqrt(values[order])
+        return self
+
+    def transform(self, kernel: np.ndarray) -> np.ndarray:
+        """Coordinates [m, axes] of samples by their kernel values [m, n] to the training samples."""
+        found = self.centre_.transform(kernel) @ self.project_
+        return found if found.shape[1] else np.zeros((len(kernel), 1))
+
+
+def features(evidence: Evidence, train: np.ndarray, fold: int) -> dict[str, np.ndarray]:
+    """What there is to read of each sample in a fold whose training samples are `train` [N] bool."""
+    kept = (evidence.counts[train] > 0).mean(axis=0) >= PREVALENCE
+    logs = np.log(evidence.counts[:, kept] + PSEUDOCOUNT) if kept.any() else np.zeros((len(evidence.counts), 1))
+    found = {"centred": logs - logs.mean(axis=1, keepdims=True), "logs": logs, **evidence.frozen.get(fold, {})}
+    if evidence.distances is not None:
+        found |= {"squares": -0.5 * evidence.distances**2, "kernel": 1.0 - evidence.distances}
+    if evidence.fields is not None and evidence.fields.shape[1]:
+        found["fields"] = evidence.fields
+    return found
 
 
 def predict_fold(
-    counts: np.ndarray,
+    evidence: Evidence,
     truth: np.ndarray,
     groups: np.ndarray,
     train: np.ndarray,
-    classification: bool,
+    fold: int,
+    categories: list[str] | None,
     trees: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Predict the samples outside `train` [N] bool by each baseline, from counts [N, T] rarefied to one depth."""
-    kept = (counts[train] > 0).mean(axis=0) >= PREVALENCE
-    logs = np.log(counts[:, kept] + PSEUDOCOUNT)
-    centred = logs - logs.mean(axis=1, keepdims=True) if kept.any() else np.zeros((len(counts), 1))
-    logs = logs if kept.any() else centred
-    models = make_models(groups[train], classification, trees, seed)
-    features = dict(zip(names(classification), (centred, centred, logs), strict=True))
-    if classification and len(np.unique(truth[train])) < 2:
-        models = dict.fromkeys(models, DummyClassifier(strategy="most_frequent"))
+    """Predict the samples outside `train` [N] bool by each baseline: numbers [n], or class probabilities [n, C]."""
+    readable = features(evidence, train, fold)
+    models = make_models(groups[train], categories is not None, trees, seed)
+    if categories and len(np.unique(truth[train])) < 2:
+        models = dict.fromkeys(models, DummyClassifier(strategy="prior"))
     predicted = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for name, model in models.items():
-            predicted[name] = model.fit(features[name][train], truth[train]).predict(features[name][~train])
+            if READS[name] not in readable:
+                continue
+            values = readable[READS[name]]
+            columns = train if READS[name] in BETWEEN_SAMPLES else slice(None)
+            model.fit(values[train][:, columns], truth[train])
+            rest = values[~train][:, columns]
+            predicted[name] = probabilities(model, rest, categories) if categories else model.predict(rest)
     return predicted
 
 
-def make_models(groups: np.ndarray, classification: bool, trees: int, seed: int) -> dict:
-    """Unfitted models; ridge picks its penalty by folds grouped by `groups` [n] of the training samples."""
+def probabilities(model: BaseEstimator, values: np.ndarray, categories: list[str]) -> np.ndarray:
+    """Class probabilities [n, C] in the order of all categories; 0 for those that the model has not seen."""
+    said = pd.DataFrame(model.predict_proba(values), columns=model.classes_)
+    return said.reindex(columns=categories, fill_value=0.0).to_numpy()
+
+
+def make_models(groups: np.ndarray, classification: bool, trees: int, seed: int) -> dict[str, BaseEstimator]:
+    """Unfitted models, the constant one first; ridge picks its penalty by folds grouped by `groups` [n]."""
     forest = {"n_estimators": trees, "random_state": seed, "n_jobs": 1}
+    boosting = {"random_state": seed, "early_stopping": False, "learning_rate": 0.05, "max_leaf_nodes": 8}
+    axes, spanned = PrincipalAxes(AXES), PrincipalAxes()
     if classification:
+
+        def logistic() -> BaseEstimator:
+            return make_pipeline(StandardScaler(), LogisticRegression(C=LOGISTIC_STRENGTH, max_iter=2000))
+
         return {
-            "majority": DummyClassifier(strategy="most_frequent"),
-            "logistic": make_pipeline(StandardScaler(), LogisticRegression(C=LOGISTIC_STRENGTH, max_iter=2000)),
+            "majority": DummyClassifier(strategy="prior"),
+            "logistic": logistic(),
             "random_forest": RandomForestClassifier(**forest),
+            "extra_trees": ExtraTreesClassifier(**forest),
+            "gradient_boosting": HistGradientBoostingClassifier(**boosting),
+            "forest_on_pcoa": make_pipeline(axes, RandomForestClassifier(**forest)),
+            "kernel_logistic": make_pipeline(spanned, LogisticRegression(C=KERNEL_STRENGTH, max_iter=2000)),
+            "logistic_on_random_aam": logistic(),
+            "logistic_on_pretrained_aam": logistic(),
+            "metadata_only": RandomForestClassifier(**forest),
         }
-    parts = min(5, len(np.unique(groups)))
-    inner = list(GroupKFold(parts).split(groups, groups=groups)) if parts > 1 else None
-    ridge = RidgeCV(PENALTIES, cv=inner, scoring="neg_mean_squared_error")
+
+    def ridge(penalties: np.ndarray) -> RidgeCV:
+        parts = min(5, len(np.unique(groups)))
+        inner = list(GroupKFold(parts).split(groups, groups=groups)) if parts > 1 else None
+        return RidgeCV(penalties, cv=inner, scoring="neg_mean_squared_error")
+
     return {
         "mean": DummyRegressor(),
-        "ridge": make_pipeline(StandardScaler(), ridge),
+        "ridge": make_pipeline(StandardScaler(), ridge(PENALTIES)),
         "random_forest": RandomForestRegressor(**forest),
+        "extra_trees": ExtraTreesRegressor(**forest),
+        "gradient_boosting": HistGradientBoostingRegressor(**boosting),
+        "forest_on_pcoa": make_pipeline(axes, RandomForestRegressor(**forest)),
+        "kernel_ridge": make_pipeline(spanned, ridge(KERNEL_PENALTIES)),
+        "ridge_on_random_aam": make_pipeline(StandardScaler(), ridge(PENALTIES)),
+        "ridge_on_pretrained_aam": make_pipeline(StandardScaler(), ridge(PENALTIES)),
+        "metadata_only": RandomForestRegressor(**forest),
     }

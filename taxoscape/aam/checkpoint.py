@@ -11,7 +11,7 @@ import torch
 from taxoscape.errors import InputError
 from taxoscape.files import atomic
 
-VERSION = 2
+VERSION = 3
 FOLDER = Path("results/aam/checkpoints")
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from taxoscape import metadata, tables, trees
 from taxoscape.aam import data, evaluate, figures, finetune, predict, pretext, pretrain, quality, saved, training
+from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.data import Study
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
@@ -120,6 +122,7 @@ def train_predictor(
         run.seed,
         ids[learned].tolist(),
         ids[held].tolist(),
+        encoder is not None,
     )
     saved.save(result, run.folder / "model.pt")
     figures.draw_history(history, run.folder / "losses.png")
@@ -181,11 +184,24 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     table.insert(1, "fold", 0)
     table.insert(2, "truth", values[fresh])
     counts = data.rarefy(study.counts, study.depth, (result.seed, pretext.FIXED_DRAW)).toarray()
-    theirs = evaluate.baseline_predictions(task, study.samples, counts, options, result.seed, folds=[0])
+    theirs = evaluate.baseline_predictions(
+        task, study.samples, evidence(result, study, counts), options, result.seed, folds=[0]
+    )
     report = evaluate.evaluate(task, study.samples, table, theirs, options, result.seed)
     if set(table["sample"]) <= set(result.held):
         report.pop("coverage", None)
     return table, report
+
+
+def evidence(result: Saved, study: Study, counts: np.ndarray) -> Evidence:
+    """What the baselines read: counts [N, T], UniFrac and the sample embeddings of the base, trained and not."""
+    present = torch.from_numpy((counts > 0).astype(np.float32))
+    own = ((present @ study.ancestors.cpu()) > 0).float()
+    distances = data.distances(own, own, study.lengths.cpu()).double().numpy()
+    learned = np.flatnonzero(np.isin(study.samples, result.learned))
+    frozen = quality.embeddings(result.base, study, learned, result.options, (result.seed, 0))
+    names = ("random", "pretrained") if result.pretrained else ("random",)
+    return Evidence(counts, distances, None, {0: {name: frozen[name] for name in names}})
 
 
 def predictions(result: Saved, study: Study) -> pd.DataFrame:

@@ -96,6 +96,32 @@ def bootstrap(
     return {name: (float(values[name]), draws[name]) for name in values}
 
 
+def area_under_curve(
+    truth: np.ndarray, scores: np.ndarray, categories: list[str], weights: np.ndarray, member: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Area under the ROC curve, one class against the others, mean over the classes there are; and its draws.
+
+    Scores [n, C]. The area is the share of pairs (one of the class, one of the others) in the right order, ties half
+    (Mann and Whitney 1947): a sum over pairs of groups, so that a draw weighs these. NaN where one class is all.
+    """
+    names, found = np.array(categories, dtype=object), []
+    everyone = np.vstack([np.ones(weights.shape[1]), weights])
+    for place in range(len(categories)):
+        own = truth == names[place]
+        wins = np.zeros((weights.shape[1], weights.shape[1]))  # [G, G] of the class in a row, of the others in a column
+        for group in np.unique(member[~own]):
+            others = np.sort(scores[~own & (member == group), place])
+            below = [np.searchsorted(others, scores[own, place], side=side) for side in ("left", "right")]
+            np.add.at(wins[:, group], member[own], np.add(*below) / 2)
+        inside, outside = (np.bincount(member[part], minlength=weights.shape[1]) for part in (own, ~own))
+        pairs = (everyone @ inside) * (everyone @ outside)
+        ordered = ((everyone @ wins) * everyone).sum(axis=1)
+        found.append(np.divide(ordered, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+    known = np.isfinite(found)
+    area = np.where(known, found, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    return float(area[0]), area[1:]
+
+
 def interval(draws: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
     """Percentile interval of bootstrap draws; NaN where there are none."""
     known = draws[np.isfinite(draws)]
@@ -111,16 +137,20 @@ def compare(
     categories: list[str] | None,
     draws: int,
     seed: int,
+    scores: dict[str, np.ndarray] | None = None,
 ) -> tuple[dict, dict]:
     """Metrics of every model, and the paired differences aam - baseline of the main metric, with 95 % intervals.
 
-    All models share the draws, so that a difference is between the same groups.
+    All models share the draws, so that a difference is between the same groups. `scores` are the models' class
+    probabilities [n, C], which give the area under the curve.
     """
     weights, member = draw_groups(groups, draws, seed)
     scored = {}
     for name, predicted in predictions.items():
         terms = classification_sums(truth, predicted, categories) if categories else regression_sums(truth, predicted)
         scored[name] = bootstrap(terms, classification_metrics if categories else regression_metrics, weights, member)
+        if scores:
+            scored[name]["auc"] = area_under_curve(truth, scores[name], categories, weights, member)
     models = {
         name: {metric: _with_interval(value, drawn) for metric, (value, drawn) in score.items()}
         for name, score in scored.items()
@@ -136,7 +166,10 @@ def compare(
 
 
 def verdict(paired: dict, samples: int, groups: int) -> str:
-    """Say in one sentence what the paired intervals allow to say."""
+    """Say in a sentence what the paired intervals allow to say, and name the best baseline where it is not the forest.
+
+    The best of several is chosen by the same samples, which flatters it.
+    """
     constant = "majority" if "majority" in paired else "mean"
     against, forest = outcome(paired[constant]), outcome(paired["random_forest"])
     if against == "better than":
@@ -151,16 +184,22 @@ def verdict(paired: dict, samples: int, groups: int) -> str:
             f"{samples} samples of {groups} groups are too few to learn from or to judge by: the figures stand beside "
             f"the {constant} predictor with their intervals, and say nothing about other samples."
         )
+    best = min(paired, key=lambda name: _sign(paired[name]) * -paired[name]["difference"])
+    if best not in (constant, "random_forest"):
+        said += f"; {outcome(paired[best])} the best baseline, {best.replace('_', ' ')}"
     return f"AAM on {samples} samples of {groups} groups: {said}."
 
 
 def outcome(difference: dict) -> str:
     """Whether aam is better than, worse than or not distinguishable from a baseline, by its paired interval."""
-    sign = -1 if difference["metric"] == "mae" else 1
-    low, high = sorted((sign * difference["low"], sign * difference["high"]))
+    low, high = sorted((_sign(difference) * difference["low"], _sign(difference) * difference["high"]))
     if low > 0:
         return "better than"
     return "worse than" if high < 0 else "not distinguishable from"
+
+
+def _sign(difference: dict) -> int:
+    return -1 if difference["metric"] == "mae" else 1
 
 
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray, asked: float) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """What pretraining has learned, on samples and ASVs that it has not seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -34,6 +36,20 @@ def judge(
     if pretext.has_taxonomy(options):
         report |= clade_quality(model, study, new, seen_asvs)
     return report | nucleotide_quality(model, study, new, seen_asvs, options, generator)
+
+
+@torch.no_grad()
+def embeddings(model: Encoder, study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> dict:
+    """Sample embeddings [N, D] of all samples by the pretrained encoder, and by one of random weights: its control."""
+    plain = replace(options, unifrac_metric="unifrac")  # no heads of pretraining
+    untrained = pretrain.start(study, train, pretext.measure_scales(study, train, plain, seed), plain, seed)
+    batches = list(data.drawn_batches(study, np.arange(len(study.samples)), options, (*seed, pretext.FIXED_DRAW + 1)))
+    encoders = {"pretrained": model, "random": untrained}
+    return {
+        "samples": study.samples,
+        "fold": seed[-1],
+        **{name: pretext.embed_batches(encoder, study, batches).cpu().numpy() for name, encoder in encoders.items()},
+    }
 
 
 def distance_quality(model: Encoder, study: Study, fixed: list[list[Batch]], options: Options) -> dict:
@@ -80,7 +96,11 @@ def clade_quality(model: Encoder, study: Study, new: np.ndarray, known: np.ndarr
 def nucleotide_quality(
     model: Encoder, study: Study, new: np.ndarray, known: np.ndarray, options: Options, generator: torch.Generator
 ) -> dict[str, float]:
-    """Share of masked nucleotides of the ASVs `new` restored by the model, and by the consensus of the ASVs `known`."""
+    """Share of masked nucleotides of the ASVs `new` that are restored.
+
+    By the model, by the consensus of the ASVs `known`, and by copying the one of these that agrees in most of the
+    unmasked positions (no ASV copies itself).
+    """
     clean = study.tokens[torch.from_numpy(new)]
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
     truth, masked = clean[:, 1:], masked[:, 1:]
@@ -89,11 +109,24 @@ def nucleotide_quality(
         for part in seen.split(pretext.CHUNK)
     ]
     base = functional.one_hot(study.tokens[torch.from_numpy(known), 1:], tokens.VOCABULARY)[..., 1:5].sum(dim=0)
-    consensus = (base.argmax(dim=1) + 1).expand_as(truth)
-    return {
-        "masked_accuracy": float((torch.cat(guess) == truth)[masked].float().mean()),
-        "consensus_accuracy": float((consensus == truth)[masked].float().mean()),
+    guesses = {
+        "masked": torch.cat(guess),
+        "consensus": (base.argmax(dim=1) + 1).expand_as(truth),
+        "nearest": nearest_asv(seen[:, 1:], study.tokens[:, 1:], new, known),
     }
+    return {f"{name}_accuracy": float((said == truth)[masked].float().mean()) for name, said in guesses.items()}
+
+
+def nearest_asv(seen: torch.Tensor, every: torch.Tensor, new: np.ndarray, known: np.ndarray) -> torch.Tensor:
+    """Letters [n, L] of the ASV of `every` [T, L] in `known` [T] that shares most letters with each of `seen` [n, L].
+
+    `seen` are the ASVs `new` [T], masked; a masked letter agrees with none.
+    """
+    rows, among = torch.from_numpy(np.flatnonzero(new)), torch.from_numpy(np.flatnonzero(known))
+    letters = [functional.one_hot(part, tokens.VOCABULARY)[..., 1:5].flatten(1).float() for part in (seen, every)]
+    agree = letters[0] @ letters[1][among].T
+    agree[rows[:, None] == among[None, :]] = -1
+    return every[among[agree.argmax(dim=1)]]
 
 
 def _distances_and_jaccard(study: Study, batches: list[Batch], options: Options) -> tuple[np.ndarray, np.ndarray]:

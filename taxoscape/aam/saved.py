@@ -25,6 +25,7 @@ class Saved:
     seed: int
     learned: list[str]  # ids of the samples that it was trained on
     held: list[str]  # ids of the samples held out from it
+    pretrained: bool = True  # whether the base was pretrained, or of random weights
 
 
 def save(saved: Saved, path: str | Path) -> None:
@@ -36,6 +37,7 @@ def save(saved: Saved, path: str | Path) -> None:
             "letters": tokens.NUCLEOTIDES,
             "depth": saved.depth,
             "seed": saved.seed,
+            "pretrained": saved.pretrained,
             "samples": {"learned": list(saved.learned), "held": list(saved.held)},
             "target": asdict(target) | {"categories": list(target.categories), "quantiles": list(target.quantiles)},
             "base": saved.base.state_dict(),  # an encoder of load_encoder or start: without heads
@@ -65,4 +67,5 @@ def load(path: str | Path, **changed: object) -> Saved:
         model.eval()
     trained = Trained(target, members, [], np.asarray(state["residuals"]))
     samples = state["samples"]
-    return Saved(trained, base.eval(), options, state["depth"], state["seed"], samples["learned"], samples["held"])
+    seen = samples["learned"], samples["held"]
+    return Saved(trained, base.eval(), options, state["depth"], state["seed"], *seen, state["pretrained"])

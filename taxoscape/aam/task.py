@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from taxoscape import tables
 from taxoscape.errors import InputError
@@ -33,16 +34,25 @@ class Task:
         return train, np.flatnonzero(self.fold == fold)
 
 
-def read_folds(samples: np.ndarray, design: str | Path, splits: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Group [N] and fold [N] of each sample of the study; fold -1 for samples without metadata."""
-    group = read_design(design)["group"].reindex(samples)
-    fold = tables.read_tsv(splits, "splits").set_index("sample")["fold"].reindex(samples)
-    return group.fillna("").to_numpy(dtype=str), fold.fillna("-1").astype(int).to_numpy()
+def read_folds(samples: np.ndarray, design: str | Path, splits: str | Path, fold: int) -> tuple[np.ndarray, np.ndarray]:
+    """Group [N] and fold [N] of each sample of the study, of the repeat that has `fold`; -1 without metadata."""
+    group = read_design(design)["group"].reindex(samples).fillna("").to_numpy(dtype=str)
+    dealt = read_repeats(samples, splits)
+    return group, next(column for column in dealt.T if fold in column)
 
 
-def read_task(samples: np.ndarray, design: str | Path, encoding: str | Path, splits: str | Path, name: str) -> Task:
-    """Read a target; samples in which it is missing get fold -1 and are counted."""
-    groups, fold = read_folds(samples, design, splits)
+def read_repeats(samples: np.ndarray, splits: str | Path) -> np.ndarray:
+    """Fold [N, R] of each sample in each repeat, numbered through; -1 without metadata."""
+    table = tables.read_tsv(splits, "splits").set_index("sample")
+    dealt = table[[name for name in table.columns if name.startswith("fold")]].reindex(samples)
+    return dealt.fillna("-1").astype(int).to_numpy()
+
+
+def read_task(
+    samples: np.ndarray, design: str | Path, encoding: str | Path, splits: str | Path, name: str, number: int = 0
+) -> Task:
+    """Read a target, in the repeat that has fold `number`; samples in which it is missing get fold -1, counted."""
+    groups, fold = read_folds(samples, design, splits, number)
     kind = json.loads(Path(encoding).read_text())["targets"][name]
     column = read_design(design)[name].reindex(samples)
     known = column.notna().to_numpy()
@@ -50,3 +60,13 @@ def read_task(samples: np.ndarray, design: str | Path, encoding: str | Path, spl
     categories = sorted(set(column.dropna())) if kind["type"] == "classification" else None
     values = column.to_numpy(dtype=object if categories else float)
     return Task(name, kind.get("unit") or "", categories, values, groups, np.where(known, fold, -1))
+
+
+def read_other_fields(samples: np.ndarray, design: str | Path, encoding: str | Path, name: str) -> np.ndarray:
+    """Fields [N, M] of the samples but the target `name` and time: numbers with NaN, categories and missing as 0/1."""
+    known = json.loads(Path(encoding).read_text())
+    table = read_design(design).reindex(samples)
+    columns = [field for field in table.columns if field in known["fields"] and field != name]
+    if not columns:
+        return np.zeros((len(samples), 0))
+    return pd.get_dummies(table[columns], dummy_na=True).to_numpy(dtype=float)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from taxoscape.embedding.fit import CHART, FLOORS, PERFECT, converged
+from taxoscape.embedding.fit import CHART, FLOORS, GAIN, PERFECT, converged
 from taxoscape.embedding.lbfgs import minimize
 from taxoscape.embedding.pairs import Pairs
 from taxoscape.embedding.stress import euclidean_stress
@@ -17,27 +17,25 @@ def fit_euclidean(
 
     `scale` only turns the floors of the hyperbolic fit into lengths, so that both minimize the same sum.
     """
-    used, last = 0, np.inf
+    used, chart = 0, 0
     while used < iterations:
-        chart = used // CHART
         pairs, floor = draw(chart), FLOORS[min(chart, len(FLOORS) - 1)] / scale
         weight = pairs.weight / np.maximum(pairs.length, floor) ** 2
         steps = min(CHART, iterations - used)
-        position, value = descend(position, pairs, weight, steps)
-        used += steps
-        if converged(chart, last, value, pairs):
+        position, value, taken = descend(position, pairs, weight, steps)
+        used, chart = used + taken, chart + 1
+        if converged(chart, value, pairs, floor, taken < steps):
             break
-        last = value
     return position, used
 
 
-def descend(position: np.ndarray, pairs: Pairs, weight: np.ndarray, iterations: int) -> tuple[np.ndarray, float]:
-    """Run L-BFGS on the stress of positions [n, d]; returns positions and stress."""
+def descend(position: np.ndarray, pairs: Pairs, weight: np.ndarray, iterations: int) -> tuple[np.ndarray, float, int]:
+    """Run L-BFGS on the stress of positions [n, d]; returns positions, stress and the iterations used."""
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = euclidean_stress(x.reshape(position.shape), pairs.start, pairs.second, pairs.length, weight)
         return value, gradient.ravel()
 
     first_step = 0.01 * np.sqrt((position**2).sum())
-    x, value = minimize(objective, position.ravel(), iterations, first_step, PERFECT * pairs.weight.sum())
-    return x.reshape(position.shape), value
+    x, value, used = minimize(objective, position.ravel(), iterations, first_step, PERFECT * pairs.weight.sum(), GAIN)
+    return x.reshape(position.shape), value, used

@@ -18,7 +18,7 @@ CHART = 200  # iterations between charts; each forgets the curvature the last ha
 # height has a relative error of thousands at the start and makes the problem stiff. The last floor is 0.04 % of the
 # height at R = 7.
 FLOORS = (0.1, 0.02, 0.003)
-ENOUGH = 1e-3  # relative gain of a chart below which the fit has converged
+GAIN = 0.04  # share of the stress that 50 iterations must win; below it a chart has converged
 PERFECT = 1e-12  # mean squared relative error with nothing left to gain
 SMALLEST_SINH = 1e-2  # points at the centre have no angular scale of their own
 
@@ -30,31 +30,33 @@ def fit(
 
     `draw(k)` gives the pairs that chart k compares. Returns radius, direction and the iterations used.
     """
-    used, last = 0, np.inf
+    used, chart = 0, 0
     while used < iterations:
-        chart = used // CHART
         pairs, floor = draw(chart), FLOORS[min(chart, len(FLOORS) - 1)]
         length = scale * pairs.length
         weight = pairs.weight / np.maximum(length, floor) ** 2
         steps = min(CHART, iterations - used)
-        radius, direction, value = fit_chart(radius, direction, pairs, length, weight, steps)
-        used += steps
+        radius, direction, value, taken = fit_chart(radius, direction, pairs, length, weight, steps)
+        used, chart = used + taken, chart + 1
         print(f"iteration {used}: relative error {np.sqrt(value / pairs.weight.sum()):.5f} (root mean square)")
-        if converged(chart, last, value, pairs):
+        if converged(chart, value, pairs, floor / scale, taken < steps):
             break
-        last = value
     return radius, direction, used
 
 
-def converged(chart: int, last: float, value: float, pairs: Pairs) -> bool:
-    """Whether the stress of this chart is hardly better than that of the last one with the same floor, or perfect."""
-    return value <= PERFECT * pairs.weight.sum() or (chart >= len(FLOORS) and last - value <= ENOUGH * value)
+def converged(charts: int, value: float, pairs: Pairs, floor: float, stalled: bool) -> bool:
+    """Whether nothing is left to gain: a perfect fit, or one that `stalled` where no lower floor changes a weight."""
+    lowest = charts >= len(FLOORS) or not (pairs.length < floor).any()
+    return value <= PERFECT * pairs.weight.sum() or (lowest and stalled)
 
 
 def fit_chart(
     radius: np.ndarray, direction: np.ndarray, pairs: Pairs, length: np.ndarray, weight: np.ndarray, iterations: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Run L-BFGS in the chart at (radius [n], direction [n, d]) towards distances `length` [P]; adds the stress."""
+) -> tuple[np.ndarray, np.ndarray, float, int]:
+    """Run L-BFGS in the chart at (radius [n], direction [n, d]) towards distances `length` [P].
+
+    Adds the stress and the iterations used.
+    """
     sinh = np.maximum(np.sinh(radius), SMALLEST_SINH)[:, None]
     shape = (len(radius), direction.shape[1] + 1)
 
@@ -63,11 +65,11 @@ def fit_chart(
 
     x = np.column_stack([radius, np.zeros_like(direction)]).ravel()
     first_step = 0.01 * np.sqrt(len(radius))
-    x, value = minimize(objective, x, iterations, first_step, PERFECT * pairs.weight.sum())
+    x, value, used = minimize(objective, x, iterations, first_step, PERFECT * pairs.weight.sum(), GAIN)
     moved, _ = on_sphere(x.reshape(shape)[:, 1:], direction, sinh)
     radius = x.reshape(shape)[:, 0]
     outward = np.where(radius < 0, -1.0, 1.0)  # (-r, u) is the point (r, -u)
-    return radius * outward, moved * outward[:, None], value
+    return radius * outward, moved * outward[:, None], value, used
 
 
 def chart_stress(

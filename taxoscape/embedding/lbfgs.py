@@ -13,25 +13,32 @@ MEMORY = 24  # pairs of steps and gradient changes
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the Wolfe conditions
 TRIALS = 30  # of one line search
 ROUNDING = 1e-13  # relative gain of a step below which only rounding is left
+WINDOW = 50  # iterations over which `gain` is asked for
 
 
 def minimize(
-    objective: Callable, x: np.ndarray, iterations: int, first_step: float, enough: float = 0.0
-) -> tuple[np.ndarray, float]:
-    """Minimize objective(x [N]) -> (value, gradient [N]); returns the point and the value.
+    objective: Callable, x: np.ndarray, iterations: int, first_step: float, enough: float = 0.0, gain: float = 0.0
+) -> tuple[np.ndarray, float, int]:
+    """Minimize objective(x [N]) -> (value, gradient [N]); returns the point, the value and the iterations used.
 
-    The first step has length `first_step`. Stops early at a value of `enough` or where no step lowers it any more.
+    The first step has length `first_step`. Stops early at a value of `enough`, where no step lowers it any more, or
+    where WINDOW iterations have lowered it by less than the share `gain`.
     """
     value, gradient = objective(x)
     memory: list[tuple[np.ndarray, np.ndarray, float]] = []
-    for _ in range(iterations):
+    before = np.inf
+    for used in range(iterations):
         slope_length = np.sqrt(dot(gradient, gradient))
         if value <= enough or slope_length == 0.0:
-            return x, value
+            return x, value, used
+        if gain and used % WINDOW == 0:
+            if before - value < gain * before:
+                return x, value, used
+            before = value
         step = -two_loop(gradient, memory) if memory else gradient * (-first_step / slope_length)
         found = line_search(objective, x, value, dot(gradient, step), step)
         if found is None and not memory:
-            return x, value
+            return x, value, used
         if found is None:  # a stale memory points uphill: forget it and try once along the gradient
             memory = []
             continue
@@ -42,8 +49,8 @@ def minimize(
             memory = [*memory[-MEMORY + 1 :], (change, bend, 1 / dot(change, bend))]
         gained, value, gradient = value - new_value, new_value, new_gradient
         if gained <= ROUNDING * value:
-            return x, value
-    return x, value
+            return x, value, used + 1
+    return x, value, iterations
 
 
 def two_loop(gradient: np.ndarray, memory: list[tuple[np.ndarray, np.ndarray, float]]) -> np.ndarray:

@@ -34,6 +34,7 @@ METRICS = {
     "mae": "mean absolute error",
     "r2": "R2",
     "accuracy": "accuracy",
+    "auc": "area under the curve",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
 }
@@ -95,6 +96,8 @@ def predictions(files: dict, config: dict) -> Section:
             Table(f"{target}: models on the same folds ({_size(found)})", models_table(found["models"])),
             Table(f"{target}: AAM minus baseline", paired_table(found)),
         ]
+        if "unseen" in found:
+            section.tables.append(unseen_table(target, found["unseen"]))
         section.figures += prediction_figures(found, files["prediction_plots"][target])
     return section
 
@@ -106,6 +109,15 @@ def models_table(models: dict) -> pd.DataFrame:
         [name.replace("_", " "), *(interval(entries.get(key)) for key in metrics)] for name, entries in models.items()
     ]
     return pd.DataFrame(rows, columns=["model", *(METRICS[key] for key in metrics)])
+
+
+def unseen_table(target: str, found: dict) -> Table:
+    """The models' headline metric on the samples with most reads in ASVs that no training sample has."""
+    return Table(
+        f"{target}: the {found['n']} samples ({found['groups']} groups) with most reads in ASVs that no training "
+        f"sample has, at least {found['share_of_reads']:.1%}",
+        models_table(found["models"]),
+    )
 
 
 def paired_table(found: dict) -> pd.DataFrame:
@@ -149,4 +161,5 @@ def generation(files: dict, config: dict) -> Section:
 
 
 def _size(found: dict) -> str:
-    return f"{found['n']} samples of {found['groups']} groups, {found['folds']} folds"
+    repeats = f" in {found['repeats']} repeats" if found["repeats"] > 1 else ""
+    return f"{found['n']} samples of {found['groups']} groups, {found['folds']} folds{repeats}"

@@ -15,6 +15,7 @@ if TARGETS:
             splits="results/metadata/splits.tsv",
         output:
             model="results/aam/pretrain/fold{fold}/model.pt",
+            embeddings="results/aam/pretrain/fold{fold}/embeddings.npz",
             quality="results/aam/pretrain/fold{fold}/quality.json",
             history="results/aam/pretrain/fold{fold}/metrics.jsonl",
         log:
@@ -72,7 +73,9 @@ if TARGETS:
     rule evaluate_predictions:
         input:
             predictions=expand("results/aam/{{target}}/fold{fold}/predictions.tsv", fold=FOLDS),
+            embeddings=expand("results/aam/pretrain/fold{fold}/embeddings.npz", fold=FOLDS),
             rarefied="results/rarefy/table.biom",
+            distances="results/unifrac/distances.npy",
             design="results/metadata/design.tsv",
             encoding="results/metadata/encoding.json",
             splits="results/metadata/splits.tsv",

@@ -111,7 +111,7 @@ def shards_of(pattern):
 
 TARGETS = list(config["metadata"]["targets"]) if config["aam"]["enabled"] else []
 GENERATES = config["diffusion"]["enabled"]
-FOLDS = range(config["metadata"]["folds"])
+FOLDS = range(config["metadata"]["folds"] * config["metadata"]["repeats"])
 
 
 wildcard_constraints:

@@ -10,7 +10,7 @@ with logged(snakemake.log[0]):
     options, fold = Options(**params.config), int(snakemake.wildcards.fold)
     training.settle(options)
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
-    goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target)
+    goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target, fold)
     base = pretrain.load_encoder(given.encoder, options)
     folder = checkpoint.resume_folder({**params, **snakemake.wildcards}, list(given))
     trained = finetune.train_fold(study, base, goal, fold, options, params.seed, folder)
