@@ -57,12 +57,12 @@ def simulated(max_bp: int) -> tuple[torch.Tensor, scipy.sparse.csr_matrix]:
 
 def z_unique(model: Encoder, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Sample embeddings, each distinct ASV encoded once."""
-    return model.embed(model.nucleotide(tokens[batch.unique])[0][batch.gather], batch.abundance, batch.present)
+    return model.embed(model.read(tokens[batch.unique])[batch.gather], batch.abundance, batch.present)
 
 
 def z_naive(model: Encoder, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Sample embeddings, every ASV of every sample encoded."""
-    encoded = model.nucleotide(tokens[batch.unique[batch.gather[batch.present]]])[0]
+    encoded = model.read(tokens[batch.unique[batch.gather[batch.present]]])
     asvs = torch.zeros(*batch.gather.shape, encoded.shape[1])
     asvs[batch.present] = encoded
     return model.embed(asvs, batch.abundance, batch.present)

@@ -41,6 +41,7 @@ from taxoscape.aam import (
 )
 from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.data import Study
+from taxoscape.aam.model import SCALAR_SPEED, Clades
 from taxoscape.aam.options import Options, check_aam
 from taxoscape.aam.target import Target, fit_target
 from taxoscape.aam.task import Task
@@ -55,6 +56,7 @@ OPTIONS = Options(
     embedding_dim=16,
     attention_heads=2,
     attention_layers=1,
+    clades=0,
     batch_size=4,
     pretrain_epochs=2,
     epochs=2,
@@ -140,8 +142,20 @@ def encoder():
     return pretrain.make_encoder(OPTIONS).eval()
 
 
+@pytest.fixture(scope="module", params=["sample encoder", "clades", "weighted clades"])
+def comparer(request, study):
+    """Encoders that compare samples in each of the three ways."""
+    kind = {"sample encoder": {}, "clades": {"clades": 12}, "weighted clades": {"clades": 12} | WEIGHTED}[request.param]
+    options = replace(OPTIONS, **kind)
+    rows = np.arange(12)
+    return pretrain.start(study, rows, pretext.measure_scales(study, rows, options, (0,)), options, (0,))
+
+
+WEIGHTED = {"unifrac_metric": "weighted"}
+
+
 def embed(encoder, study: Study, batch: data.Batch) -> torch.Tensor:
-    asvs = encoder.nucleotide(study.tokens[batch.unique])[0]
+    asvs = encoder.read(study.tokens[batch.unique])
     return encoder.embed(asvs[batch.gather], batch.abundance, batch.present)
 
 
@@ -251,29 +265,29 @@ def test_weighted_unifrac_and_faith_are_scikit_bios():
 # --- model
 
 
-def test_order_of_asvs_changes_nothing(study, encoder):
+def test_order_of_asvs_changes_nothing(study, comparer):
     batch = data.make_batch(study.counts, np.arange(12), 100)
     other = shuffled(batch, np.random.default_rng(0))
-    torch.testing.assert_close(embed(encoder, study, batch), embed(encoder, study, other), atol=1e-5, rtol=0)
+    torch.testing.assert_close(embed(comparer, study, batch), embed(comparer, study, other), atol=1e-5, rtol=0)
 
 
-def test_permuting_the_batch_permutes_the_outputs(study, encoder):
+def test_permuting_the_batch_permutes_the_outputs(study, comparer):
     order = np.random.default_rng(1).permutation(12)
-    straight = embed(encoder, study, data.make_batch(study.counts, np.arange(12), 100))
-    permuted = embed(encoder, study, data.make_batch(study.counts, order, 100))
+    straight = embed(comparer, study, data.make_batch(study.counts, np.arange(12), 100))
+    permuted = embed(comparer, study, data.make_batch(study.counts, order, 100))
     torch.testing.assert_close(permuted, straight[order], atol=1e-5, rtol=0)
 
 
-def test_unique_encoding_equals_encoding_every_asv_of_every_sample(study, encoder):
+def test_unique_encoding_equals_encoding_every_asv_of_every_sample(study, comparer):
     batch = data.make_batch(study.counts, np.arange(12), 100)
-    naive = torch.stack([encoder.nucleotide(study.tokens[batch.unique[row]])[0] for row in batch.gather])
-    naive = encoder.embed(naive, batch.abundance, batch.present)
-    torch.testing.assert_close(embed(encoder, study, batch), naive, atol=1e-5, rtol=0)
+    naive = torch.stack([comparer.read(study.tokens[batch.unique[row]]) for row in batch.gather])
+    naive = comparer.embed(naive, batch.abundance, batch.present)
+    torch.testing.assert_close(embed(comparer, study, batch), naive, atol=1e-5, rtol=0)
 
 
-def test_sample_alone_equals_sample_in_a_ragged_batch(study, encoder):
-    together = embed(encoder, study, data.make_batch(study.counts, np.arange(12), 100))
-    alone = embed(encoder, study, data.make_batch(study.counts, np.array([11]), 100))
+def test_sample_alone_equals_sample_in_a_ragged_batch(study, comparer):
+    together = embed(comparer, study, data.make_batch(study.counts, np.arange(12), 100))
+    alone = embed(comparer, study, data.make_batch(study.counts, np.array([11]), 100))
     torch.testing.assert_close(alone[0], together[11], atol=1e-5, rtol=0)
 
 
@@ -292,6 +306,89 @@ def test_expectations_start_from_the_training_frequencies(encoder):
     model.know_frequencies(tokens.tokenize(["AC", "AG", "AG"], 30))
     expected = model.expect(torch.randn(1, 1, 16), 2).softmax(dim=2)[0]
     torch.testing.assert_close(expected, torch.tensor([[4, 1, 1, 1], [1, 2, 3, 1]]) / 7)
+
+
+def branch_encoder(study: Study, weighted: bool):
+    """An encoder whose clades are the branches of the tree, with their lengths."""
+    options = replace(OPTIONS, clades=len(study.lengths), **(WEIGHTED if weighted else {}))
+    model = pretrain.make_encoder(options).eval()
+    with torch.no_grad():
+        model.clades.length.copy_(torch.log(torch.expm1(study.lengths)) / SCALAR_SPEED)  # softplus undone
+    rates = torch.where(study.ancestors > 0, 40.0, 0.0)
+    return model, torch.cat([torch.zeros(len(rates), model.dim), rates], dim=1)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_clades_that_are_branches_compare_samples_as_unifrac_does(study, weighted):
+    model, asvs = branch_encoder(study, weighted)
+    batch = data.make_batch(study.counts, np.arange(12), 100)
+    z = model.embed(asvs[batch.unique[batch.gather]], batch.abundance, batch.present)
+    truth = data.unifrac(batch, study.ancestors, study.lengths, weighted)
+    torch.testing.assert_close(model.unifrac(z), truth, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_such_clades_have_nothing_to_learn_from_imagined_samples(study, weighted):
+    model, asvs = branch_encoder(study, weighted)
+    options = replace(OPTIONS, clades=len(study.lengths), **(WEIGHTED if weighted else {}))
+    batch = data.make_batch(study.counts, np.arange(12), 100)
+    every = [batch, *pretext.imagine(batch, torch.Generator().manual_seed(0))]
+    scales = pretext.Scales((0.5, 0.1), (0.0, 1.0))
+    assert pretext.imagined_loss(model, asvs[batch.unique], every, study, options, scales) < 1e-8
+    assert pretext.imagined_loss(model, asvs.roll(1, dims=0)[batch.unique], every, study, options, scales) > 0.1
+
+
+def test_imagined_samples_are_parts_with_shares_that_add_up_and_single_asvs(study):
+    batch = data.make_batch(study.counts, np.arange(12), 100)
+    parts, singles = pretext.imagine(batch, torch.Generator().manual_seed(1))
+    assert (parts.present <= batch.present).all()
+    assert parts.present.sum() < batch.present.sum()
+    there = parts.present.any(dim=1)
+    shares = (parts.abundance.exp() * parts.present).sum(dim=1)
+    torch.testing.assert_close(shares[there], torch.ones(int(there.sum())))
+    assert (singles.present.sum(dim=1) == 1).all()
+    assert len(singles.gather.unique()) == len(singles.rows)
+
+
+def test_clades_begin_as_balls_around_training_asvs():
+    torch.manual_seed(0)
+    sequences = tokens.tokenize(["A" * 30, "A" * 29 + "C", "C" * 30], 30)
+    clades = Clades(4, 50, 30)
+    asvs = torch.zeros(3, 4)
+    clades.begin(sequences[:1], asvs[:1], torch.ones(1))
+    member = 1 - torch.exp(-clades(sequences, asvs))
+    assert (member[0] > 0.5).all()
+    assert (member[1] < member[0]).all()
+    assert 0 < (member[1] > 0.5).sum() < 50
+    assert (member[2] < 1e-3).all()
+
+
+def test_gradients_reach_every_part_of_the_clades(study):
+    options = replace(OPTIONS, clades=12)
+    rows = np.arange(12)
+    scales = pretext.measure_scales(study, rows, options, (0,))
+    model = pretrain.start(study, rows, scales, options, (0,))
+    batch = data.make_batch(study.counts, rows, 100)
+    made = pretrain.make_goal(study, rows, options, (0,))
+    losses = pretrain.pretraining_losses(model, study, batch, options, made, torch.Generator().manual_seed(0))
+    losses["unifrac_loss"].backward()
+    for name in ("letters", "bias", "length", "narrow.weight"):
+        assert model.clades.get_parameter(name).grad.abs().max() > 0, name
+
+
+def test_clades_learn_distances_of_samples_that_were_not_trained_on():
+    made = make_study(48)
+    options = replace(OPTIONS, clades=64, pretrain_epochs=12, lr=0.003, batch_size=8)
+    train, test = np.arange(36), np.arange(36, 48)
+    model, _ = pretrain.pretrain(made, train, made.samples[train], options, (0,))
+    report = quality.judge(model, made, train, test, options, (0,))
+    assert report["unifrac_r2"] > max(0.5, report["jaccard_r2"])
+
+
+def test_an_encoder_with_other_clades_is_refused(tmp_path):
+    pretrain.save_encoder(pretrain.make_encoder(replace(OPTIONS, clades=3)), replace(OPTIONS, clades=3), tmp_path / "e")
+    with pytest.raises(InputError, match="'clades': 3.*'clades': 0.*same sizes"):
+        pretrain.load_encoder(tmp_path / "e", OPTIONS)
 
 
 def test_abundance_is_seen(study, encoder):
@@ -318,7 +415,7 @@ def test_ragged_batches_with_single_asvs_and_empty_samples_are_finite(study, enc
 def test_unifrac_head_is_affine_and_not_clamped(encoder):
     z = torch.randn(5, 16) * 10
     distances = encoder.unifrac(z)
-    expected = encoder.unifrac.offset - encoder.unifrac.scale * z @ z.T / 16
+    expected = encoder.unifrac_head.offset - encoder.unifrac_head.scale * z @ z.T / 16
     torch.testing.assert_close(distances, expected)
     assert distances.min() < 0
     assert distances.max() > 1

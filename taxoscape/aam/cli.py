@@ -80,6 +80,12 @@ MODEL = [
     ("--embedding-dim", "embedding_dim", COUNT, "Width of every layer; a multiple of the heads."),
     ("--attention-heads", "attention_heads", COUNT, "Heads per layer."),
     ("--attention-layers", "attention_layers", COUNT, "Layers of each of the two encoders."),
+    (
+        "--clades",
+        "clades",
+        click.IntRange(0),
+        "Soft clades by which samples are compared as by UniFrac; 0 = by the sample encoder, which does worse.",
+    ),
     ("--max-bp", "max_bp", COUNT, "Bases read of each ASV; attention costs their square."),
     ("--patch", "patch", COUNT, "Neighbouring nucleotides that share a token: 5 divides the cost by more than 5."),
     ("--token-limit", "token_limit", COUNT, "Most abundant ASVs read of a sample; attention costs their square."),

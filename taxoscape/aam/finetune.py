@@ -105,7 +105,7 @@ def train_member(
         model = make_predictor(base, study, train, target, options)
     if options.compile_model:
         pretrain.compile_parts(model)
-    asvs = pretext.embed_taxa(base, study) if options.freeze_base else None
+    asvs = pretext.embed_taxa(base, study)[:, : base.dim] if options.freeze_base else None
     error = loss_function(target, truth[torch.from_numpy(train)], options)
     fixed = list(data.drawn_batches(study, held, options, (*seed, pretext.FIXED_DRAW)))
 
@@ -189,13 +189,17 @@ def to_lower(scores: dict[str, float], metric: str) -> float:
 
 
 def empty_predictor(base: Encoder, target: Target, options: Options) -> Predictor:
-    """Predictor on top of an encoder: with the base frozen a sample encoder of random weights, else a copy of both."""
-    if not options.freeze_base:
-        trained = copy.deepcopy(base)
-        return Predictor(trained.nucleotide, trained.sample, target.outputs, options.dropout, options.count_weight > 0)
+    """Predictor on top of an encoder: with the base frozen ASV embeddings come ready-made, else from a copy of it.
+
+    The sample encoder has random weights, unless the base has a pretrained one and is not frozen.
+    """
     sizes = {"dim": options.embedding_dim, "heads": options.attention_heads, "layers": options.attention_layers}
     sample = SampleEncoder(**sizes, dropout=options.dropout)
-    return Predictor(None, sample, target.outputs, options.dropout, options.count_weight > 0)
+    nucleotide = None
+    if not options.freeze_base:
+        nucleotide = copy.deepcopy(base.nucleotide)
+        sample = copy.deepcopy(base.sample) or sample
+    return Predictor(nucleotide, sample, target.outputs, options.dropout, options.count_weight > 0)
 
 
 def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Target, options: Options) -> Predictor:
@@ -206,9 +210,9 @@ def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Targe
     An unfrozen base is trained further as a whole.
     """
     model = empty_predictor(base, target, options).to(options.device)
-    if options.freeze_base:
+    if options.freeze_base or base.sample is None:
         seen = pretrain.taxa_of(study, train)
-        model.sample.standardise(pretext.embed_taxa(base, study, seen)[seen])
+        model.sample.standardise(pretext.embed_taxa(base, study, seen)[seen, : base.dim])
     return model
 
 

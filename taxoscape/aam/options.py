@@ -24,6 +24,7 @@ class Options:
     embedding_dim: int
     attention_heads: int
     attention_layers: int
+    clades: int  # soft clades by which samples are compared; 0 = by a sample encoder
     batch_size: int  # samples
     pretrain_epochs: int
     epochs: int  # of fine-tuning

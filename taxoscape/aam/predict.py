@@ -27,7 +27,7 @@ def predict(
     """
     if not len(rows):
         return np.zeros((0, target.outputs))
-    asvs = pretext.embed_taxa(base, study) if model.nucleotide is None else None
+    asvs = pretext.embed_taxa(base, study)[:, : base.dim] if model.nucleotide is None else None
     total = torch.zeros(len(rows), target.outputs, device=study.tokens.device)
     keys = np.array([zlib.crc32(name.encode()) for name in study.samples[rows]])
     for draw in range(options.prediction_draws):

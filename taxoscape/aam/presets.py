@@ -14,6 +14,7 @@ SOURCE = {
     "embedding_dim": 128,
     "attention_heads": 4,
     "attention_layers": 4,
+    "clades": 1024,
     "batch_size": 8,
     "pretrain_epochs": 100,
     "epochs": 100,

@@ -6,7 +6,7 @@ a single sample.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ METRICS = ("unifrac", "weighted", "faith_pd", "taxonomy", "combined")
 # One draw of reads for all that is computed once; training epochs count from 0 and never reach it.
 FIXED_DRAW = 10**6
 CHUNK = 256  # sequences embedded at a time where nothing is learned
+SINGLES = 48  # imagined samples of one ASV in a batch
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class References:
         self.batches = fixed_batches(study, rows, options, seed)
         self.branches = fixed_branches(study, rows, options, seed)
         self.place = {row: place for place, row in enumerate(rows.tolist())}
-        self.z = torch.zeros(len(rows), options.embedding_dim, device=study.tokens.device)
+        self.z = torch.zeros(len(rows), options.clades or options.embedding_dim, device=study.tokens.device)
 
     @torch.no_grad()
     def refresh(self, model: Encoder) -> None:
@@ -168,6 +169,38 @@ def distance_loss(
     return torch.stack(terms).mean() / scales.distance[1] ** 2 if terms else None
 
 
+def imagine(batch: Batch, generator: torch.Generator) -> list[Batch]:
+    """Samples that might be: a random part of each sample's ASVs, and single ASVs.
+
+    The distances between these are as exact as those between samples, and there are many more of them.
+    """
+    shape, device = batch.present.shape, batch.present.device
+    drawn = torch.rand(shape, generator=generator) < torch.rand(shape[0], 1, generator=generator)
+    present = batch.present & drawn.to(device)
+    left = batch.abundance.masked_fill(~present, -torch.inf).logsumexp(dim=1, keepdim=True)
+    parts = replace(batch, present=present, abundance=(batch.abundance - left).masked_fill(~present, 0.0))
+    picked = torch.randperm(len(batch.unique), generator=generator)[:SINGLES].to(device)
+    single = torch.ones(len(picked), 1, device=device)
+    rows = np.full(len(picked), -1)
+    return [parts, Batch(rows, batch.unique, picked[:, None], single > 0, 0 * single)]
+
+
+def imagined_loss(
+    model: Encoder, asvs: torch.Tensor, batches: list[Batch], study: Study, options: Options, scales: Scales
+) -> torch.Tensor:
+    """Squared error of all distances between the samples of `batches` [U ASVs each], in units of their variance.
+
+    asvs [U, D + K]; samples without a branch are left out.
+    """
+    kind = weighted(options)
+    own = torch.cat([data.branches(batch, study.ancestors, kind) for batch in batches])
+    z = torch.cat([model.embed(asvs[batch.gather], batch.abundance, batch.present) for batch in batches])
+    there = (own > 0).any(dim=1)
+    truth = upper(data.distances(own[there], own[there], study.lengths, kind))
+    error = upper(model.unifrac(z[there])) - truth
+    return (error**2).mean() / scales.distance[1] ** 2 if len(error) else z.sum() * 0.0
+
+
 def faith_loss(model: Encoder, z: torch.Tensor, batch: Batch, study: Study, scales: Scales) -> torch.Tensor:
     """Squared error of the standardised log of Faith's PD."""
     truth = (data.faith(batch, study.ancestors, study.lengths) - scales.faith[0]) / scales.faith[1]
@@ -194,10 +227,11 @@ def embed_batches(model: Encoder, study: Study, batches: list[Batch]) -> torch.T
 
 @torch.no_grad()
 def embed_taxa(model: Encoder, study: Study, taxa: torch.Tensor | None = None) -> torch.Tensor:
-    """ASV embeddings [T, D] of all taxa, or of those given (zero elsewhere)."""
+    """ASV embeddings [T, D + K] of all taxa, or of those given (zero elsewhere)."""
     taxa = torch.arange(len(study.taxa), device=study.tokens.device) if taxa is None else taxa
-    asvs = torch.zeros(len(study.taxa), model.sample.enter.in_features, device=study.tokens.device)
-    asvs[taxa] = model.nucleotide.embed(study.tokens[taxa], CHUNK)
+    found = torch.cat([model.read(study.tokens[part]) for part in taxa.split(CHUNK)])
+    asvs = torch.zeros(len(study.taxa), found.shape[1], device=study.tokens.device)
+    asvs[taxa] = found
     return asvs
 
 

@@ -16,7 +16,7 @@ from taxoscape.aam.pretext import References, Scales
 from taxoscape.aam.training import Store, Watch
 from taxoscape.errors import InputError
 
-SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch")
+SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.")  # weights that only pretraining uses
 
 
@@ -32,8 +32,8 @@ class Goal:
 def make_encoder(options: Options, faith: bool = False, classes: tuple[int, ...] = ()) -> Encoder:
     """Encoder of the options' size, with random weights, on the options' device; heads as in Encoder."""
     sizes = (options.embedding_dim, options.attention_heads, options.attention_layers)
-    model = Encoder(*sizes, options.dropout, options.max_bp, options.patch, faith, classes)
-    return model.to(options.device)
+    kind = options.clades, pretext.weighted(options)
+    return Encoder(*sizes, options.dropout, options.max_bp, options.patch, *kind, faith, classes).to(options.device)
 
 
 def split_groups(groups: np.ndarray, share: float, seed: tuple[int, ...]) -> np.ndarray:
@@ -112,12 +112,17 @@ def start(study: Study, train: np.ndarray, scales: Scales, options: Options, see
         torch.manual_seed(training.stream(*seed))
         classes = tuple(map(len, study.names)) if pretext.has_taxonomy(options) else ()
         model = make_encoder(options, pretext.has_faith(options), classes).eval()
-    with torch.no_grad():
-        model.unifrac.offset.fill_(scales.distance[0])
-        model.unifrac.scale.fill_(2 * scales.distance[1])
-    seen = taxa_of(study, train)
-    model.nucleotide.know_frequencies(study.tokens[seen])
-    model.sample.standardise(pretext.embed_taxa(model, study, seen)[seen])
+        seen = taxa_of(study, train)
+        model.nucleotide.know_frequencies(study.tokens[seen])
+        asvs = pretext.embed_taxa(model, study, seen)[seen, : model.dim]
+        if model.clades:
+            prevalence = torch.from_numpy(np.asarray((study.counts[train] > 0).sum(axis=0)).ravel()).float()
+            model.clades.begin(study.tokens[seen], asvs, prevalence.to(seen.device)[seen].clamp(min=1))
+    if not model.clades:
+        with torch.no_grad():
+            model.unifrac_head.offset.fill_(scales.distance[0])
+            model.unifrac_head.scale.fill_(2 * scales.distance[1])
+        model.sample.standardise(asvs)
     return model
 
 
@@ -161,7 +166,7 @@ def validation_scores(
         fit = metrics.fit_of(truth.cpu().numpy(), guess.cpu().numpy())
     if pretext.has_taxonomy(options):
         taxa = torch.cat([batch.unique for batch in batches]).unique()
-        asvs = pretext.embed_taxa(model, study, taxa)[taxa]
+        asvs = pretext.embed_taxa(model, study, taxa)[taxa, : model.dim]
         losses["taxonomy_loss"] = float(pretext.taxonomy_loss(model, asvs, study.ranks[taxa]))
     score, restored = sum(losses.values()), validation_nucleotides(model, study, batches, options, seed)
     return {"score": score, "total_loss": score + restored, "nuc_loss": restored, **losses, **fit}
@@ -193,13 +198,17 @@ def pretraining_losses(
     seen, masked = tokens.mask_nucleotides(clean[chosen], options.mask, generator)
     logits = model.nucleotide.expect(model.nucleotide.hide(seen, options.asv_chunk_size), clean.shape[1] - 1)
     terms = {"nuc_loss": nucleotide_loss(logits, clean[chosen, 1:], masked[:, 1:])}
-    asvs = model.nucleotide.embed(clean, options.asv_chunk_size)
+    asvs = model.read(clean, options.asv_chunk_size)
     if pretext.has_taxonomy(options):
-        terms["taxonomy_loss"] = pretext.taxonomy_loss(model, asvs, study.ranks[batch.unique])
+        terms["taxonomy_loss"] = pretext.taxonomy_loss(model, asvs[:, : model.dim], study.ranks[batch.unique])
     if pretext.has_distances(options) or pretext.has_faith(options):
         z = model.embed(asvs[batch.gather], batch.abundance, batch.present)
     if pretext.has_distances(options):
         loss = pretext.distance_loss(model, z, batch, goal.truth(batch), goal.scales, goal.references)
+        if options.clades:
+            every = [batch, *pretext.imagine(batch, generator)]
+            imagined = pretext.imagined_loss(model, asvs, every, study, options, goal.scales)
+            loss = imagined if loss is None else (loss + imagined) / 2
         terms |= {} if loss is None else {"unifrac_loss": loss}
     if pretext.has_faith(options):
         terms["faith_loss"] = pretext.faith_loss(model, z, batch, study, goal.scales)

@@ -81,7 +81,7 @@ def faith_quality(model: Encoder, study: Study, fixed: list[list[Batch]], scales
 def clade_quality(model: Encoder, study: Study, new: np.ndarray, known: np.ndarray) -> dict:
     """Per rank, the share of the ASVs `new` that have a clade whose clade was found, and the commonest's share."""
     taxa = torch.from_numpy(np.flatnonzero(new)).to(study.tokens.device)
-    asvs = pretext.embed_taxa(model, study, taxa)[taxa]
+    asvs = pretext.embed_taxa(model, study, taxa)[taxa, : model.dim]
     ranks, seen = study.ranks[taxa].cpu().numpy(), study.ranks.cpu().numpy()[known]
     found, commonest = [], []
     for rank, head in enumerate(model.ranks):
