@@ -25,6 +25,7 @@ from sklearn.preprocessing import KernelCenterer
 
 from taxoscape import files, tables, trees
 from taxoscape.aam import (
+    attribution,
     baselines,
     checkpoint,
     data,
@@ -35,6 +36,7 @@ from taxoscape.aam import (
     pretext,
     pretrain,
     quality,
+    saved,
     task,
     tokens,
     training,
@@ -90,6 +92,7 @@ OPTIONS = Options(
     class_weights=False,
     prediction_draws=2,
     interval=0.9,
+    explained_samples=4,
     trees=10,
     bootstraps=200,
 )
@@ -941,6 +944,38 @@ def test_axes_of_the_forest_are_principal_coordinates():
     assert ours.shape == (25, 3)
     theirs = pcoa(DistanceMatrix(distances), dimensions=3).samples.to_numpy()
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-8)
+
+
+@pytest.mark.parametrize("categories", [None, ["a", "b"]])
+def test_change_of_an_asv_is_the_prediction_without_it(study, encoder, categories):
+    goal = make_task(study, ["a", "b"] * 6 if categories else np.arange(12.0), categories)
+    trained = finetune.train_fold(study, encoder, goal, 0, OPTIONS, 0)
+    one = saved.Saved(trained, encoder, OPTIONS, study.depth, 0, [], [])
+    found = attribution.attribute(one, study, np.array([4, 11]))
+    asvs = pretext.embed_taxa(encoder, study)
+    keys = predict.sample_keys(study.samples[[4, 11]])
+    drawn = data.rarefy(study.counts[[4, 11]], study.depth, (0, predict.PREDICTION_DRAW), keys)
+    for row, (name, member) in enumerate(zip(("s4", "s11"), trained.members, strict=True)):
+        batch = data.make_batch(drawn, np.array([row]), OPTIONS.token_limit)
+        own = found[found["sample"] == name]
+        assert list(own["taxon"]) == list(study.taxa[batch.unique[batch.gather[0]].numpy()])
+        for place in range(batch.present.shape[1]):
+            without = replace(batch, present=batch.present.clone())
+            without.present[0, place] = False
+            said = [predict.outputs_of(member, study, each, asvs)[0].detach() for each in (batch, without)]
+            said = [each.softmax(dim=0) if categories else each * trained.target.std for each in said]
+            expected = (said[0] - said[1]).numpy()
+            np.testing.assert_allclose(own.iloc[place, 2:].to_numpy(float), expected, atol=1e-5)
+
+
+def test_changes_of_a_clade_add_up_and_a_sample_without_a_taxon_counts_as_none():
+    found = pd.DataFrame({"sample": ["s", "s", "t"], "taxon": ["x", "y", "x"], "change": [1.0, 2.0, 3.0]})
+    table = attribution.summarise(found)
+    assert table.set_index("taxon")["change"].to_dict() == {"x": 2.0, "y": 1.0}
+    assert table.set_index("taxon")["samples"].to_dict() == {"x": 2, "y": 1}
+    lineages = pd.Series({"x": "k__B; g__One", "y": "k__B; g__One"})
+    assert attribution.by_clade(table, lineages, "genus")["change"].to_dict() == {"One": 3.0}
+    assert attribution.by_clade(table, lineages[:1], "genus")["change"].to_dict() == {"One": 2.0, "unassigned": 1.0}
 
 
 def test_area_under_curve_is_scikit_learns():

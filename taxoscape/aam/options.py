@@ -58,7 +58,8 @@ class Options:
     class_weights: bool  # weigh classes by their inverse frequency
     prediction_draws: int  # rarefaction draws averaged in a prediction
     interval: float  # coverage asked of the prediction intervals, 0-1
-    trees: int  # of the random-forest baseline
+    explained_samples: int  # held-out samples whose ASVs are hidden one by one, per target
+    trees: int  # of the forests and extra trees among the baselines
     bootstraps: int  # group-bootstrap draws of the intervals
 
 

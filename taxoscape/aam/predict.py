@@ -29,12 +29,17 @@ def predict(
         return np.zeros((0, target.outputs))
     asvs = pretext.embed_taxa(base, study)[:, : base.dim] if model.nucleotide is None else None
     total = torch.zeros(len(rows), target.outputs, device=study.tokens.device)
-    keys = np.array([zlib.crc32(name.encode()) for name in study.samples[rows]])
+    keys = sample_keys(study.samples[rows])
     for draw in range(options.prediction_draws):
         batches = data.drawn_batches(study, rows, options, (seed, PREDICTION_DRAW + draw), keys)
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in batches])
         total += outputs.softmax(dim=1) if target.categories else outputs * target.std + target.mean
     return (total / options.prediction_draws).double().cpu().numpy()
+
+
+def sample_keys(names: np.ndarray) -> np.ndarray:
+    """Number of each sample's streams of reads, from its id."""
+    return np.array([zlib.crc32(name.encode()) for name in names])
 
 
 def outputs_of(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None, chunk: int = 0) -> torch.Tensor:

@@ -48,6 +48,7 @@ SOURCE = {
     "class_weights": False,
     "prediction_draws": 4,
     "interval": 0.9,
+    "explained_samples": 100,
     "trees": 300,
     "bootstraps": 1000,
 }

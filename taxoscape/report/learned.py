@@ -30,6 +30,10 @@ EMBEDDED = {
     "relative": "so that distances between them equal distances along the tree",
     "edges": "by the lengths of its branches alone, a loss that does not aim at distances between tips",
 }
+ATTRIBUTION = (
+    "what AAM's predictions rest on. An ASV's change is the prediction with it minus the one with it hidden, as a mean "
+    "over held-out samples: red raises the prediction, blue lowers it. It says what the model uses, not what causes it."
+)
 METRICS = {
     "mae": "mean absolute error",
     "r2": "R2",
@@ -99,6 +103,7 @@ def predictions(files: dict, config: dict) -> Section:
         if "unseen" in found:
             section.tables.append(unseen_table(target, found["unseen"]))
         section.figures += prediction_figures(found, files["prediction_plots"][target])
+        section.figures.append(stored(files["attribution_plots"][target], f"{target}: {ATTRIBUTION}"))
     return section
 
 

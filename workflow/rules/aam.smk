@@ -101,3 +101,34 @@ if TARGETS:
             "Holding the predictions of {wildcards.target} against the baselines"
         script:
             "../scripts/evaluate_predictions.py"
+
+    rule explain_predictions:
+        input:
+            models=expand("results/aam/{{target}}/fold{fold}/model.pt", fold=FOLDS),
+            table="results/filter/table.biom",
+            sequences="results/filter/asvs.fasta",
+            tree="results/phylogeny/tree.nwk",
+            rarefied="results/rarefy/table.biom",
+            taxonomy="results/taxonomy/taxonomy.tsv",
+            positions="results/layout/positions.tsv",
+            encoding="results/metadata/encoding.json",
+        output:
+            table="results/aam/{target}/attribution.tsv",
+            figure="results/aam/{target}/attribution.png",
+        log:
+            "logs/aam/explain_predictions/{target}.log",
+        benchmark:
+            "benchmarks/aam/explain_predictions/{target}.tsv"
+        conda:
+            "../envs/aam.yaml"
+        threads: config["aam"]["threads"]
+        resources:
+            mem_mb=memory(4000),
+        params:
+            config=config["aam"],
+            seed=config["seed"],
+            code=code("explain_predictions.py"),
+        message:
+            "Hiding ASVs to see what the predictions of {wildcards.target} rest on"
+        script:
+            "../scripts/explain_predictions.py"

@@ -64,6 +64,7 @@ rule write_report:
         previews=expand("results/images/previews/{name}.png", name=PREVIEWS),
         metrics=expand("results/aam/{target}/metrics.json", target=TARGETS),
         prediction_plots=expand("results/aam/{target}/predictions.png", target=TARGETS),
+        attribution_plots=expand("results/aam/{target}/attribution.png", target=TARGETS),
         generation="results/evaluation/generation.json" if GENERATES else [],
         generation_plots=expand("results/evaluation/{name}.png", name=GENERATION_PLOTS) if GENERATES else [],
     output:
@@ -82,7 +83,7 @@ rule write_report:
         config=config,
         simulated=DEMO,
         targets=TARGETS,
-        targeted=["metrics", "prediction_plots"],
+        targeted=["metrics", "prediction_plots", "attribution_plots"],
         captions=list(GENERATION_PLOTS.values()),
         code=code("write_report.py"),
     message:
