@@ -978,6 +978,19 @@ def test_changes_of_a_clade_add_up_and_a_sample_without_a_taxon_counts_as_none()
     assert attribution.by_clade(table, lineages[:1], "genus")["change"].to_dict() == {"One": 2.0, "unassigned": 1.0}
 
 
+def test_the_stack_is_the_mean_of_two_and_judged_as_they_are():
+    truth, groups = np.arange(6.0), np.repeat(np.array(["a", "b", "c"]), 2)
+    said = {"aam": truth + 2, "random_forest": truth - 1, "mean": truth * 0}
+    found = evaluate.stacked(truth, said, None, groups, None, 50, 0)
+    assert found["model"]["mae"]["value"] == pytest.approx(0.5)
+    assert found["paired"]["aam"]["difference"] == pytest.approx(-1.5)
+    assert set(found["paired"]) == {"aam", "random_forest"}
+    scores = {"aam": np.tile([0.9, 0.1], (6, 1)), "random_forest": np.tile([0.4, 0.6], (6, 1))}
+    said = {"aam": np.array(["x"] * 6, dtype=object), "random_forest": np.array(["y"] * 6, dtype=object)}
+    found = evaluate.stacked(np.array(["x"] * 6, dtype=object), said, scores, groups, ["x", "y"], 50, 0)
+    assert found["model"]["accuracy"]["value"] == 1
+
+
 def test_area_under_curve_is_scikit_learns():
     rng = np.random.default_rng(3)
     names = ["a", "b", "c"]

@@ -69,6 +69,31 @@ def baseline_predictions(
     return pd.concat(frames, ignore_index=True)
 
 
+def stacked(
+    truth: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    scores: dict[str, np.ndarray] | None,
+    groups: np.ndarray,
+    categories: list[str] | None,
+    draws: int,
+    seed: int,
+) -> dict:
+    """Metrics of the mean of AAM's and the forest's predictions (or probabilities), and the differences to each.
+
+    Nothing is fitted. It is no AAM: it says whether the two know different things.
+    """
+    pair = ("aam", "random_forest")
+    if categories:
+        mean = np.mean([scores[name] for name in pair], axis=0)
+        guess = np.array(categories, dtype=object)[mean.argmax(axis=1)]
+        scores = {name: scores[name] for name in pair} | {"stack": mean}
+    else:
+        guess = np.mean([predictions[name] for name in pair], axis=0)
+    every = {name: predictions[name] for name in pair} | {"stack": guess}
+    models, paired = metrics.compare(truth, every, groups, categories, draws, seed, scores, ours="stack")
+    return {"model": models["stack"], "paired": paired}
+
+
 def unseen_share(counts: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Share of each sample's reads, of counts [N, T], in features that no sample of `train` [N] bool has: [N]."""
     new = counts[train].sum(axis=0) == 0
@@ -110,6 +135,7 @@ def evaluate(
         "paired": paired,
         "verdict": metrics.verdict(paired, number, of_groups),
     }
+    report["stack"] = stacked(truth, predictions, scores, groups, task.categories, options.bootstraps, seed)
     few = theirs["unseen"].to_numpy(dtype=float)
     many = few >= max(np.quantile(few, UNSEEN), np.finfo(float).tiny)
     if many.any():

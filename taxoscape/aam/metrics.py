@@ -138,8 +138,9 @@ def compare(
     draws: int,
     seed: int,
     scores: dict[str, np.ndarray] | None = None,
+    ours: str = "aam",
 ) -> tuple[dict, dict]:
-    """Metrics of every model, and the paired differences aam - baseline of the main metric, with 95 % intervals.
+    """Metrics of every model, and the paired differences `ours` - other of the main metric, with 95 % intervals.
 
     All models share the draws, so that a difference is between the same groups. `scores` are the models' class
     probabilities [n, C], which give the area under the curve.
@@ -158,10 +159,10 @@ def compare(
     main = "accuracy" if categories else "mae"
     paired = {}
     for name, score in scored.items():
-        if name != "aam":
-            (ours, our_draws), (other, other_draws) = scored["aam"][main], score[main]
-            low, high = interval(our_draws - other_draws)
-            paired[name] = {"metric": main, "difference": ours - other, "low": low, "high": high}
+        if name != ours:
+            (own, own_draws), (other, other_draws) = scored[ours][main], score[main]
+            low, high = interval(own_draws - other_draws)
+            paired[name] = {"metric": main, "difference": own - other, "low": low, "high": high}
     return models, paired
 
 

@@ -100,6 +100,7 @@ def predictions(files: dict, config: dict) -> Section:
             Table(f"{target}: models on the same folds ({_size(found)})", models_table(found["models"])),
             Table(f"{target}: AAM minus baseline", paired_table(found)),
         ]
+        section.tables.append(stack_table(target, found))
         if "unseen" in found:
             section.tables.append(unseen_table(target, found["unseen"]))
         section.figures += prediction_figures(found, files["prediction_plots"][target])
@@ -114,6 +115,16 @@ def models_table(models: dict) -> pd.DataFrame:
         [name.replace("_", " "), *(interval(entries.get(key)) for key in metrics)] for name, entries in models.items()
     ]
     return pd.DataFrame(rows, columns=["model", *(METRICS[key] for key in metrics)])
+
+
+def stack_table(target: str, found: dict) -> Table:
+    """The mean of AAM's and the forest's predictions, and its difference to each."""
+    rows = [["itself", interval(found["stack"]["model"][found["metric"]])]]
+    for name, entry in found["stack"]["paired"].items():
+        entry = {"value": entry["difference"], "low": entry["low"], "high": entry["high"]}
+        rows.append([f"minus {name.replace('_', ' ')}", interval(entry)])
+    caption = f"{target}: the mean of AAM's and the random forest's predictions, which is no AAM"
+    return Table(caption, pd.DataFrame(rows, columns=["", METRICS[found["metric"]]]))
 
 
 def unseen_table(target: str, found: dict) -> Table:
