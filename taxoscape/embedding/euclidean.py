@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from taxoscape.embedding.fit import CHART, FLOORS, GAIN, PERFECT, converged
+from taxoscape.embedding.fit import CHART, FIRST_CHART, FLOORS, GAIN, PERFECT, converged
 from taxoscape.embedding.lbfgs import minimize
 from taxoscape.embedding.pairs import Pairs
 from taxoscape.embedding.stress import euclidean_stress
@@ -17,15 +17,16 @@ def fit_euclidean(
 
     `scale` only turns the floors of the hyperbolic fit into lengths, so that both minimize the same sum.
     """
-    used, chart = 0, 0
+    used, chart, last = 0, 0, np.inf
     while used < iterations:
         pairs, floor = draw(chart), FLOORS[min(chart, len(FLOORS) - 1)] / scale
         weight = pairs.weight / np.maximum(pairs.length, floor) ** 2
-        steps = min(CHART, iterations - used)
+        steps = min(CHART if chart else FIRST_CHART, iterations - used)
         position, value, taken = descend(position, pairs, weight, steps)
         used, chart = used + taken, chart + 1
-        if converged(chart, value, pairs, floor, taken < steps):
+        if converged(chart, value, pairs, floor, taken < steps or last - value < GAIN * last):
             break
+        last = value
     return position, used
 
 

@@ -13,12 +13,14 @@ from taxoscape.embedding.lbfgs import minimize
 from taxoscape.embedding.pairs import Pairs
 from taxoscape.embedding.stress import hyperbolic_stress
 
-CHART = 200  # iterations between charts; each forgets the curvature the last has learnt, shorter ones cost more
+# Iterations between charts; each forgets the curvature the last has learnt, so a first one that is short costs more.
+# Those after it start near the optimum.
+FIRST_CHART, CHART = 200, 100
 # Lengths below the floor (hyperbolic units) of their chart count with their absolute error. A pair at 1e-5 of the
 # height has a relative error of thousands at the start and makes the problem stiff. The last floor is 0.04 % of the
 # height at R = 7.
 FLOORS = (0.1, 0.02, 0.003)
-GAIN = 0.04  # share of the stress that 50 iterations must win; below it a chart has converged
+GAIN = 0.04  # share of the stress that 50 iterations, or a chart after another, must win
 PERFECT = 1e-12  # mean squared relative error with nothing left to gain
 SMALLEST_SINH = 1e-2  # points at the centre have no angular scale of their own
 
@@ -30,17 +32,18 @@ def fit(
 
     `draw(k)` gives the pairs that chart k compares. Returns radius, direction and the iterations used.
     """
-    used, chart = 0, 0
+    used, chart, last = 0, 0, np.inf
     while used < iterations:
         pairs, floor = draw(chart), FLOORS[min(chart, len(FLOORS) - 1)]
         length = scale * pairs.length
         weight = pairs.weight / np.maximum(length, floor) ** 2
-        steps = min(CHART, iterations - used)
+        steps = min(CHART if chart else FIRST_CHART, iterations - used)
         radius, direction, value, taken = fit_chart(radius, direction, pairs, length, weight, steps)
         used, chart = used + taken, chart + 1
         print(f"iteration {used}: relative error {np.sqrt(value / pairs.weight.sum()):.5f} (root mean square)")
-        if converged(chart, value, pairs, floor / scale, taken < steps):
+        if converged(chart, value, pairs, floor / scale, taken < steps or last - value < GAIN * last):
             break
+        last = value
     return radius, direction, used
 
 
