@@ -1,68 +1,110 @@
-"""Every distinct ASV of a batch encoded once against every ASV of every sample: training steps and sequences."""
+"""The attention model: distinct ASVs encoded once against every one, a frozen base, UniFrac of a batch, memory.
 
+The study is IBD-2538 where TAXOSCAPE_DATA has it, and simulated where not; the notes say which.
+"""
+
+import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse
 import torch
 import yaml
+from skbio.diversity import beta_diversity
 
-from taxoscape.aam import data, pretrain
-from taxoscape.aam.data import Batch
+from bench.unifrac import random_tree
+from taxoscape import tables, trees
+from taxoscape.aam import data, finetune, predict, pretext, pretrain
+from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
+from taxoscape.aam.target import Target
 
-SAMPLES, TAXA, PRESENT = 32, 800, 60  # a batch; ASVs of the study; ASVs of a sample
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data")) / "ibd_2538"
+OPTIONS = Options(**yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["aam"])
+DEPTH = 5000  # reads drawn per sample
+SIZES = (8, 32, 64)  # samples of a batch
+STEP = 32  # samples of the batch that is timed
+SAMPLES, BRANCHES = 64, 10_000  # of the UniFrac batch
 REPEATS = 3
+SAME = 1e-5  # largest difference between the sample embeddings of both sides
 
 
 def rows() -> list[dict]:
-    """Rows for results/bench.tsv: seconds and sequences of a forward and backward pass, ours (unique) and naive."""
+    """Sequences and seconds, both sides in the same run, one thread."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = yaml.safe_load((Path(__file__).parents[1] / "config" / "config.yaml").read_text())["aam"]
-    options = Options(**config)
-    tokens, counts = simulated(options.max_bp)
-    batch = data.make_batch(counts, np.arange(SAMPLES), options.token_limit)
-    model = pretrain.make_encoder(options).eval()
-    difference = (z_unique(model, tokens, batch) - z_naive(model, tokens, batch)).abs().max().item()
-    assert difference < 1e-5, difference
-    ours, other = (seconds(lambda side=side: step(model, side(model, tokens, batch))) for side in (z_unique, z_naive))
-    few, many = len(batch.unique), int(batch.present.sum())
-    note = f"{SAMPLES} simulated samples of about {PRESENT} ASVs, one thread; outputs differ by {difference:.1e}"
-    return [
-        {"name": "aam step", "ours": ours, "other": other, "ratio": other / ours, "unit": "s", "note": note},
-        {
-            "name": "aam ASVs encoded",
-            "ours": few,
-            "other": many,
-            "ratio": many / few,
-            "unit": "sequences",
-            "note": note,
-        },
-    ]
+    study, name = open_study()
+    model = pretrain.start(study, np.arange(len(study.samples)), SCALES, OPTIONS, (0,))
+    drawn = data.rarefy(study.counts, study.depth, (0, 0))
+    order = np.random.default_rng(0).permutation(len(study.samples))
+    batches = {size: data.make_batch(drawn, order[:size], OPTIONS.token_limit) for size in SIZES}
+    found = [sequences(batch, size, name) for size, batch in batches.items()]
+    found += whole_step(model, study, batches[STEP], name)
+    found += [frozen_step(study, batches[STEP], name, patch) for patch in (OPTIONS.patch, 1)]
+    return [*found, unifrac_batch(), memory(model, study, name)]
 
 
-def simulated(max_bp: int) -> tuple[torch.Tensor, scipy.sparse.csr_matrix]:
-    """Random sequences [TAXA, 1 + max_bp] and counts [SAMPLES, TAXA] in which few ASVs are common, many rare."""
+SCALES = pretext.Scales((0.5, 0.5), (0.0, 1.0))
+
+
+def open_study() -> tuple[Study, str]:
+    """Samples of IBD-2538 with DEPTH reads, or simulated ones; what they are, in words."""
+    if not FOLDER.is_dir():
+        return simulated(), "simulated samples"
+    table = tables.read_table(FOLDER / "table.biom")
+    samples = table.ids()[table.sum(axis="sample") >= DEPTH]
+    known = {name: name for name in table.ids("observation")}
+    tree = trees.read_tree(FOLDER / "tree.nwk")
+    return data.make_study(table, samples, known, tree, DEPTH, OPTIONS), "IBD-2538"
+
+
+def simulated(taxa: int = 2000, samples: int = 64, present: int = 150) -> Study:
+    """Random sequences, few common and many rare, on a random tree."""
     rng = np.random.default_rng(0)
-    tokens = torch.from_numpy(rng.integers(1, 5, (TAXA, 1 + max_bp)))
+    tokens = torch.from_numpy(rng.integers(1, 5, (taxa, 1 + OPTIONS.max_bp)))
     tokens[:, 0] = 5
-    prevalence = np.clip(rng.pareto(0.8, TAXA), 0, 20)
-    prevalence = np.minimum(0.9, prevalence / prevalence.sum() * PRESENT)
-    return tokens, scipy.sparse.csr_matrix((rng.random((SAMPLES, TAXA)) < prevalence) * rng.integers(1, 99, TAXA))
+    prevalence = np.clip(rng.pareto(0.8, taxa), 0, 20)
+    prevalence = np.minimum(0.9, prevalence / prevalence.sum() * present)
+    counts = (rng.random((samples, taxa)) < prevalence) * rng.integers(1, 99, taxa)
+    names = np.array([f"t{number}" for number in range(taxa)])
+    above = data.above(trees.tree_arrays(random_tree(taxa, rng)), names)
+    ids = np.array([f"s{number}" for number in range(samples)])
+    return Study(ids, names, scipy.sparse.csr_matrix(counts), tokens, *above, DEPTH)
 
 
-def z_unique(model: Encoder, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
+def sequences(batch: Batch, size: int, name: str) -> dict:
+    """Sequences that a batch encodes: distinct ones, and every one that is present."""
+    few, many = len(batch.unique), int(batch.present.sum())
+    padded = batch.present.numel()
+    note = f"{name}, {DEPTH:,} reads a sample; {padded / few:.1f} times fewer than padded rows"
+    return row(f"aam, ASVs encoded of {size} samples", few, many, "sequences", note)
+
+
+def whole_step(model: Encoder, study: Study, batch: Batch, name: str) -> list[dict]:
+    """A forward and backward pass through all distances of a batch, each distinct ASV encoded once or every time."""
+    with torch.no_grad():
+        apart = (z_unique(model, study, batch) - z_naive(model, study, batch)).abs().max().item()
+    assert apart < SAME, apart
+    ours = seconds(lambda: step(model, z_unique(model, study, batch)))
+    other = seconds(lambda: step(model, z_naive(model, study, batch)), 1)
+    note = f"{name}; sample embeddings differ by {apart:.1e}"
+    return [row(f"aam, step of {STEP} samples against every ASV of every sample", ours, other, "s", note)]
+
+
+def z_unique(model: Encoder, study: Study, batch: Batch) -> torch.Tensor:
     """Sample embeddings, each distinct ASV encoded once."""
-    return model.embed(model.read(tokens[batch.unique])[batch.gather], batch.abundance, batch.present)
+    return model.embed(model.read(study.tokens[batch.unique])[batch.gather], batch.abundance, batch.present)
 
 
-def z_naive(model: Encoder, tokens: torch.Tensor, batch: Batch) -> torch.Tensor:
+def z_naive(model: Encoder, study: Study, batch: Batch) -> torch.Tensor:
     """Sample embeddings, every ASV of every sample encoded."""
-    encoded = model.read(tokens[batch.unique[batch.gather[batch.present]]])
+    every = study.tokens[batch.unique[batch.gather[batch.present]]]
+    encoded = torch.cat([model.read(part) for part in every.split(2048)])
     asvs = torch.zeros(*batch.gather.shape, encoded.shape[1])
     asvs[batch.present] = encoded
     return model.embed(asvs, batch.abundance, batch.present)
@@ -74,11 +116,85 @@ def step(model: Encoder, z: torch.Tensor) -> None:
     model.zero_grad(set_to_none=True)
 
 
-def seconds(work: Callable[[], None]) -> float:
-    """Shortest of a few runs."""
+def frozen_step(study: Study, batch: Batch, name: str, patch: int) -> dict:
+    """A step of fine-tuning with the ASV embeddings at hand, against one that trains the nucleotide encoder, too."""
+    model = pretrain.make_encoder(replace(OPTIONS, patch=patch))
+    target, times = Target("x", (), 0.0, 1.0), []
+    for frozen in (True, False):
+        options = replace(OPTIONS, freeze_base=frozen, patch=patch)
+        predictor = finetune.make_predictor(model, study, np.arange(len(study.samples)), target, options)
+        asvs = pretext.embed_taxa(model, study)[:, : model.dim] if frozen else None
+
+        def one(predictor=predictor, asvs=asvs) -> None:
+            predict.outputs_of(predictor, study, batch, asvs).square().mean().backward()
+            predictor.zero_grad(set_to_none=True)
+
+        times.append(seconds(one))
+    return row(
+        f"aam, step of fine-tuning with a frozen base, {STEP} samples", *times, "s", f"{name}; other: not frozen"
+    )
+
+
+def unifrac_batch() -> dict:
+    """Unweighted UniFrac of a batch as a matrix product, beside scikit-bio."""
+    rng = np.random.default_rng(0)
+    tips = BRANCHES // 2
+    tree = random_tree(tips, rng)
+    arrays = trees.tree_arrays(tree)
+    counts = rng.negative_binomial(0.1, 0.02, size=(SAMPLES, tips))
+    names = np.array(arrays.tips)
+    ancestors, lengths = data.above(arrays, names)
+    batch = data.make_batch(scipy.sparse.csr_matrix(counts), np.arange(SAMPLES), tips)
+    own = data.branches(batch, ancestors)
+    ours = seconds(lambda: data.distances(own, own, lengths))
+    whole = seconds(lambda: data.unifrac(batch, ancestors, lengths))
+    kept = {}
+
+    def theirs() -> None:
+        kept["d"] = beta_diversity("unweighted_unifrac", counts, taxa=arrays.tips, tree=tree, validate=False).data
+
+    other = seconds(theirs, 1)
+    apart = np.abs(data.distances(own, own, lengths).numpy() - kept["d"]).max()
+    note = (
+        f"scikit-bio; {len(lengths):,} branches, float32, largest difference {apart:.0e}; with the branches of each "
+        f"sample found anew {whole * 1000:.0f} ms"
+    )
+    return row(f"aam, UniFrac of a batch of {SAMPLES} samples", ours, other, "s", note)
+
+
+def memory(model: Encoder, study: Study, name: str) -> dict:
+    """Kilobytes that the forward pass of one sequence keeps for the backward pass, whole and in chunks."""
+    part, kept = study.tokens[:256], []
+    for chunk in (64, 0):
+        bytes_of: dict[int, int] = {}
+
+        def remember(tensor: torch.Tensor, bytes_of=bytes_of) -> torch.Tensor:
+            bytes_of[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
+            model.nucleotide.embed(part, chunk)
+        kept.append(sum(bytes_of.values()) / len(part) / 1024)
+    note = f"{name}, {study.tokens.shape[1] - 1} nucleotides; ours: asv_chunk_size 64, other: all at once; with weights"
+    return row("aam, memory kept per sequence", *kept, "kB", note)
+
+
+def seconds(work: Callable[[], None], repeats: int = REPEATS) -> float:
+    """Median of a few runs."""
     times = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return float(np.median(times))
+
+
+def row(name: str, ours: float, other: float, unit: str, note: str) -> dict:
+    return {
+        "name": name,
+        "ours": ours,
+        "other": other,
+        "ratio": other / ours,
+        "unit": unit,
+        "note": f"{note}; 1 thread",
+    }
