@@ -1,7 +1,12 @@
 """Laws of the attention model: samples are sets, batches change nothing, groups stay together, words follow figures."""
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -49,6 +54,7 @@ from taxoscape.aam.target import Target, fit_target
 from taxoscape.aam.task import Task
 from taxoscape.errors import InputError
 
+ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = Options(
     enabled=True,
     threads=1,
@@ -1124,3 +1130,44 @@ def test_pretraining_quality_names_the_references(study, encoder):
     assert 0 <= report["masked_accuracy"] <= 1
     alone = quality.judge(encoder, study, np.arange(11), np.arange(11, 12), OPTIONS, (0,))
     assert alone["unifrac_r2"] is None
+
+
+TOGETHER = """
+import json, sys
+import torch
+from taxoscape.aam import training
+from taxoscape.aam.options import Options
+from taxoscape.aam.presets import SMALL
+
+options = Options(**SMALL | {"gradient_accumulation_steps": int(sys.argv[1])})
+training.settle(options)
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
+unused = torch.nn.Linear(2, 2)
+model.register_module("unused", unused)
+data = torch.randn(5, 8, 3)
+
+
+def losses(x, generator):
+    return {"loss": (model[2](model[1](model[0](x + torch.rand(8, 3, generator=generator)))) ** 2).mean()}
+
+
+history = training.fit(model, lambda epoch: iter(data), losses, None, options=options, epochs=3, steps=5, seed=(1,))
+if training.team("cpu").rank == 0:
+    print(json.dumps([history, torch.cat([weight.flatten() for weight in model.parameters()]).tolist()]))
+"""
+
+
+def test_two_processes_train_as_one_that_accumulates_twice_as_many_batches(tmp_path):
+    """Five batches in steps of four: the last step has one batch, and the second process none."""
+    script = tmp_path / "together.py"
+    script.write_text(TOGETHER)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    found = []
+    for command in ([str(script), "4"], [*torchrun, str(script), "2"]):
+        done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    (one, weights), (two, also) = found
+    assert [row["total_loss"] for row in two] == pytest.approx([row["total_loss"] for row in one], rel=1e-5)
+    np.testing.assert_allclose(also, weights, rtol=1e-5, atol=1e-7)

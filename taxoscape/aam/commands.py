@@ -57,8 +57,10 @@ def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
     study = open_study(inputs, run.rarefy_depth, options)
     groups = groups_of(study.samples, inputs)
     rows, seed = np.arange(len(study.samples)), (run.seed,)
-    watch = Monitor(run.folder)
+    watch = Monitor(run.folder) if training.team(options.device).rank == 0 else None
     model, history = pretrain.pretrain(study, rows, groups, options, seed, store, watch)
+    if watch is None:
+        return
     watch.close()
     held = pretrain.held_out(groups, options, seed)
     report = quality.judge(model, study, rows[~held], rows[held], options, seed)
@@ -104,10 +106,12 @@ def train_predictor(
     target = fit_target(column, values[learned], categories, options.quantiles)
     check_outputs(outputs, target.outputs, column)
     base = first_encoder(encoder, study, learned, options, run.seed)
-    watch = Monitor(run.folder)
+    watch = Monitor(run.folder) if training.team(options.device).rank == 0 else None
     model, history = finetune.train_member(
         study, base, target, (learned, held), values, options, (run.seed,), store, watch
     )
+    if watch is None:
+        return
     watch.close()
     residuals = np.zeros(0)
     if not categories:

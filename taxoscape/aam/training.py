@@ -3,9 +3,11 @@
 import copy
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +19,57 @@ from torch import nn
 from taxoscape.aam import checkpoint
 from taxoscape.aam.options import Options
 from taxoscape.errors import InputError
+
+
+@dataclass(frozen=True)
+class Team:
+    """Processes that train one model together: each takes a share of the batches of a step, gradients are added up.
+
+    A step of W processes that accumulate A batches each is one of a single process that accumulates W A batches.
+    """
+
+    rank: int = 0
+    size: int = 1
+    fabric: object = None  # lightning.fabric.Fabric where there are several
+
+    def add(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Sum of a tensor over the processes."""
+        return self.fabric.all_reduce(tensor, reduce_op="sum")
+
+    def add_gradients(self, model: nn.Module) -> None:
+        """Sum of the gradients over the processes, in place; what none has stays without."""
+        if not self.fabric:
+            return
+        weights = list(model.parameters())
+        held = self.add(torch.tensor([float(weight.grad is not None) for weight in weights]))
+        weights = [weight for weight, number in zip(weights, held, strict=True) if number]
+        for weight in weights:
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        total = self.add(torch.cat([weight.grad.flatten() for weight in weights]))
+        for weight, part in zip(weights, total.split([weight.numel() for weight in weights]), strict=True):
+            weight.grad.copy_(part.view_as(weight))
+
+    def gather(self, rows: dict[int, dict[str, float]]) -> list[dict[str, float]]:
+        """Rows of all processes, ordered by their number."""
+        every = [rows]
+        if self.fabric:
+            every = [{}] * self.size
+            torch.distributed.all_gather_object(every, rows)
+        joined = {number: row for part in every for number, row in part.items()}
+        return [joined[number] for number in sorted(joined)]
+
+
+@cache
+def team(device: str) -> Team:
+    """The processes that torchrun has started, joined by Lightning Fabric; one alone where it has not."""
+    size, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if size == 1:
+        return Team()
+    from lightning.fabric import Fabric  # seconds to load: only where it is used
+
+    fabric = Fabric(accelerator=device, devices=local, num_nodes=size // local, strategy="ddp")
+    fabric.launch()
+    return Team(fabric.global_rank, fabric.world_size, fabric)
 
 
 class Watch(Protocol):
@@ -57,11 +110,12 @@ def fit(
 
     `batches(epoch)` gives the `steps` batches of an epoch, `losses(batch, generator)` the terms whose sum is
     minimised, `validate()` scores of which "score" is to be low (None: the last epoch stays). With options.ema the
-    averaged weights are validated and kept. All randomness comes from (seed, epoch), so a run resumed from `store`
-    equals one that was never interrupted.
+    averaged weights are validated and kept. All randomness comes from (seed, epoch, batch), so a run resumed from
+    `store` equals one that was never interrupted, and one of several processes (`team`) one of a single process.
     """
     optimizer = make_optimizer(model, options)
-    scheduler = make_scheduler(optimizer, options, epochs * -(-steps // options.gradient_accumulation_steps))
+    at_a_time = options.gradient_accumulation_steps * team(options.device).size
+    scheduler = make_scheduler(optimizer, options, epochs * -(-steps // at_a_time))
     average = Average(model, options.ema) if options.ema else None
     state = {"epoch": 0, "waited": 0, "score": math.inf, "history": [], "best": copy.deepcopy(model.state_dict())}
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler} | ({"average": average} if average else {})
@@ -70,11 +124,8 @@ def fit(
     if watch:
         watch.start(state["history"], epochs, steps)
     while state["epoch"] < epochs and state["waited"] < options.patience:
-        number = stream(*seed, state["epoch"])
-        generator = torch.Generator().manual_seed(number)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(number)  # dropout reads the global stream
-            row = train_epoch(model, batches(state["epoch"]), losses, parts, options, generator, watch)
+            row = train_epoch(model, batches(state["epoch"]), losses, parts, options, (*seed, state["epoch"]), watch)
         with average.in_place_of(model) if average else nullcontext():
             scores = evaluated(model, validate) if validate else {}
             kept = copy.deepcopy(model.state_dict())
@@ -88,7 +139,7 @@ def fit(
             state["waited"] += 1
         if watch:
             watch.epoch(state["history"], model)
-        if store is not None:
+        if store is not None and team(options.device).rank == 0:
             saved = {name: part.state_dict() for name, part in parts.items()}
             checkpoint.save({**state, **saved, "asked": store.asked}, store.path)
     model.load_state_dict(state["best"])
@@ -102,7 +153,7 @@ def train_epoch(
     losses: Callable,
     parts: dict,
     options: Options,
-    generator: torch.Generator,
+    seed: tuple[int, ...],
     watch: Watch | None = None,
 ) -> dict[str, float]:
     """Take a step per group of batches; the mean of each loss, the learning rate and the steps skipped as not finite.
@@ -110,12 +161,12 @@ def train_epoch(
     `parts` are the optimizer, the scheduler and, where there is one, the average of the weights.
     """
     model.train()
-    optimizer, scheduler = parts["optimizer"], parts["scheduler"]
+    optimizer, scheduler, together = parts["optimizer"], parts["scheduler"], team(options.device)
     seen: dict[str, list[float]] = {}
     skipped = 0
-    for group in grouped(batches, options.gradient_accumulation_steps):
+    for group in grouped(enumerate(batches), options.gradient_accumulation_steps * together.size):
         optimizer.zero_grad(set_to_none=True)
-        terms = add_gradients(group, losses, options, generator)
+        terms = add_gradients(model, group, losses, options, seed, together)
         norm = nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
         if torch.isfinite(norm) and all(math.isfinite(value) for row in terms for value in row.values()):
             optimizer.step()
@@ -134,17 +185,29 @@ def train_epoch(
 
 
 def add_gradients(
-    group: list, losses: Callable, options: Options, generator: torch.Generator
+    model: nn.Module,
+    group: list[tuple[int, object]],
+    losses: Callable,
+    options: Options,
+    seed: tuple[int, ...],
+    together: Team,
 ) -> list[dict[str, float]]:
-    """Add up the gradients of the mean loss of a group of batches; the terms of each batch, `total_loss` first."""
-    rows = []
-    for batch in group:
+    """Add up the gradients of the mean loss of a group of numbered batches, over all processes.
+
+    Returns the terms of each batch, `total_loss` first. A batch's randomness hangs on its number alone.
+    """
+    rows = {}
+    for number, batch in group[together.rank :: together.size]:
+        stream_of_batch = stream(*seed, number)
+        torch.manual_seed(stream_of_batch)  # dropout reads the global stream
+        generator = torch.Generator().manual_seed(stream_of_batch)
         with torch.autocast(options.device, torch.bfloat16, enabled=options.mixed_precision == "bf16"):
             terms = losses(batch, generator)
             total = sum(terms.values())
         (total / len(group)).backward()
-        rows.append({name: value.item() for name, value in {"total_loss": total, **terms}.items()})
-    return rows
+        rows[number] = {name: value.item() for name, value in {"total_loss": total, **terms}.items()}
+    together.add_gradients(model)
+    return together.gather(rows)
 
 
 def grouped(items: Iterable, size: int) -> Iterator[list]:
@@ -259,6 +322,8 @@ def settle(options: Options) -> None:
         raise InputError("device=cuda, but PyTorch finds no CUDA device here: use device=cpu")
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(options.device == "cpu")
+    if team(options.device).size > 1 and options.stripe_mode:
+        raise InputError("stripe_mode keeps one memory bank and trains in one process: use --no-stripe-mode")
 
 
 def lines(histories: list[list[dict[str, float]]]) -> str:
