@@ -1,6 +1,7 @@
 """Laws of the evaluation of generated communities: classifier, fidelity, copying, the verdict and the figures."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions
 from taxoscape.errors import InputError
-from taxoscape.evaluation import copying, fidelity, figures, generation, study_sets, two_sample
+from taxoscape.evaluation import copying, fidelity, figures, generation, study_sets, two_sample, utility
 from taxoscape.evaluation.generation import Communities
 from taxoscape.evaluation.weights import bootstrap_weights, interval
 from taxoscape.files import write_json
@@ -279,11 +280,56 @@ def test_evaluation_of_a_study_fills_the_report(n_test, tmp_path):
     assert json.loads((tmp_path / "generation.json").read_text())["n_real"] == n_test
     assert set(found["models"]) == {"diffusion", "copula", "resampling"}
     assert ("auc" in found["models"]["diffusion"]) == (n_test > 4)
+    assert ("age" in found["utility"]) == (n_test >= utility.FEWEST)
     for name in ("a.png", "b.png"):
         figures.draw_metrics(found["models"], found["n_real"], tmp_path / name)
         figures.draw_taxa(*study_sets.at_common_depth(sets, 0), tmp_path / f"taxa_{name}")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "taxa_a.png").read_bytes() == (tmp_path / "taxa_b.png").read_bytes()
+
+
+def carrying(study: Study, rows: np.ndarray, strength: float, seed: int) -> generation.Communities:
+    """Communities whose first taxon grows with the age of rows of the study, by so much, and a category's second."""
+    rng = np.random.default_rng(seed)
+    share = np.full((len(rows), 15), 1 / 15)
+    share[:, 0] *= np.exp(strength * study.conditions["age"].to_numpy()[rows])
+    share[:, 1] *= np.where(study.conditions["diet"].to_numpy()[rows] == "a", 1 + 3 * strength, 1)
+    counts = np.stack([rng.multinomial(DEPTH, row / row.sum()) for row in share])
+    return generation.Communities(counts, np.zeros((len(rows), 0)), study.groups[rows])
+
+
+def test_generated_samples_teach_what_they_carry():
+    """Those whose age and diet show in their taxa teach as much as the real ones; those that show nothing, nothing."""
+    plain, rows = study(), np.arange(84)
+    conditions = plain.conditions.assign(diet=np.where(rows % 3 == 0, "a", "b"), constant="x")
+    whole = replace(plain, conditions=conditions)
+    whole = replace(whole, samples=replace(whole.samples, counts=carrying(whole, rows, 1.0, 0).counts))
+    train = np.arange(50)
+    sources = {
+        "training": (utility.communities(whole, train), train),
+        "faithful": (carrying(whole, train, 1.0, 1), train),
+        "blind": (carrying(whole, train, 0.0, 2), train),
+    }
+    found = utility.measure(sources, whole, DEPTH, QUICK, 0)
+    assert set(found) == {"age", "diet"}  # a constant cannot be learned
+    for field, metric in (("age", "r2"), ("diet", "accuracy")):
+        value = {name: entry[metric]["value"] for name, entry in found[field]["models"].items()}
+        assert abs(value["training"] - value["faithful"]) < 0.2, field
+        assert value["blind"] < value["training"] - 0.2, field
+    assert found["age"]["paired"]["blind"]["high"] < 0  # the real source errs less
+
+
+def test_sources_have_the_conditions_of_their_rows():
+    whole = study()
+    asked = condition_rows(whole, 30, 0)
+    generated = utility.communities(whole, asked)
+    made = utility.sources(whole, generated, asked, study_sets.fit_copula(whole, 0), 0)
+    assert list(made) == ["training", "diffusion", "copula", "resampling"]
+    for communities, rows in made.values():
+        assert len(communities.counts) == len(rows)
+        np.testing.assert_array_equal(communities.groups, whole.groups[rows])
+    np.testing.assert_array_equal(made["resampling"][0].counts, whole.samples.counts[made["resampling"][1]])
+    assert set(whole.split[made["training"][1]]) == {"train"}
 
 
 def test_a_study_with_no_held_out_sample_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """The samples of a study as evaluation needs them: held-out, training and generated, with the same features."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,11 @@ from taxoscape import tables
 from taxoscape.diffusion import copula, counts
 from taxoscape.diffusion.study import Study, condition_rows
 from taxoscape.errors import InputError
-from taxoscape.evaluation import generation
+from taxoscape.evaluation import generation, utility
 from taxoscape.evaluation.generation import Communities
+
+# (rows of the study whose conditions are asked for, random generator) -> communities
+Copied = Callable[[np.ndarray, np.random.Generator], Communities]
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Sets:
     real: Communities
     training: Communities
     generated: Communities
+    asked: np.ndarray  # row of the study's sample whose conditions each generated one has
 
 
 def gather(study: Study, table: str | Path, conditions: str | Path) -> Sets:
@@ -42,15 +47,17 @@ def gather(study: Study, table: str | Path, conditions: str | Path) -> Sets:
         real=_with_reads(every.take(study.rows("test"))),
         training=_with_reads(every.take(study.rows("train"))),
         generated=Communities(table_counts, every.features[rows], every.groups[rows]),
+        asked=rows,
     )
 
 
 def evaluate(sets: Sets, study: Study, options: generation.Options, *, kind: str, seed: int, threads: int = 1) -> dict:
     """Compare the generated samples, a copula and resampling with the held-out ones -> what generation.json holds."""
     depth = generation.common_depth(sets.real.counts)
+    copula_at = fit_copula(study, seed)
     generators = {
         "diffusion": generation.subset(sets.generated),
-        "copula": draw_copula(study, seed),
+        "copula": draw_copula(study, copula_at),
         "resampling": generation.resample(sets.training),
     }
     measured = generation.compare(sets.real, sets.training, generators, depth, options, seed=seed, threads=threads)
@@ -65,21 +72,32 @@ def evaluate(sets: Sets, study: Study, options: generation.Options, *, kind: str
         "generator": kind,
         "models": models,
         "auc_difference": differences,
+        "utility": utility.measure(
+            utility.sources(study, sets.generated, sets.asked, copula_at, seed), study, depth, options, seed
+        ),
         "verdict": generation.verdict(models, differences, n_real, kind),
     }
 
 
-def draw_copula(study: Study, seed: int) -> generation.Generator:
-    """The copula of the training samples as a generator at the test samples' conditions."""
+def fit_copula(study: Study, seed: int) -> Copied:
+    """The copula of the training samples, to be drawn from at the conditions of any rows of the study."""
     rows = study.rows("train")
     rows = rows[study.samples.counts[rows].sum(axis=1) > 0]
     shown, seen = study.samples.counts[rows], study.samples.counts[rows].sum(axis=0) > 0
     fitted = copula.fit(shown, features(study, rows), np.random.default_rng((seed, 6)))
 
-    def generate(rng: np.random.Generator, number: int) -> Communities:
-        asked = condition_rows(study, number, int(rng.integers(2**32)))
+    def draw(asked: np.ndarray, rng: np.random.Generator) -> Communities:
         amounts = copula.sample(fitted, features(study, asked), rng)
         return Communities(counts.to_counts(amounts, study.depth, seen), features(study, asked), study.groups[asked])
+
+    return draw
+
+
+def draw_copula(study: Study, draw: Copied) -> generation.Generator:
+    """A fitted copula as a generator at the test samples' conditions."""
+
+    def generate(rng: np.random.Generator, number: int) -> Communities:
+        return draw(condition_rows(study, number, int(rng.integers(2**32))), rng)
 
     return generate
 

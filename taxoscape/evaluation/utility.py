@@ -1,0 +1,93 @@
+"""Train on generated, test on real: how much of what hosts' variables do to communities the generated ones carry.
+
+A random forest learns each condition from real training samples, and from generated ones with the conditions they were
+generated for; both predict the held-out samples (Esteban et al. 2017, arXiv:1706.02633). All learn from the same number
+of samples, at the same depth.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from taxoscape.aam import metrics
+from taxoscape.diffusion.study import Study, condition_rows
+from taxoscape.evaluation.generation import Communities, Options, thin
+
+FEWEST = 10  # samples to learn from
+
+
+def sources(
+    study: Study, generated: Communities, asked: np.ndarray, copula_at: Callable, seed: int
+) -> dict[str, tuple[Communities, np.ndarray]]:
+    """Source, the real one first -> (communities, rows of the study whose conditions they have).
+
+    `asked` are the rows of the generated samples; copula_at(rows, rng) draws from the copula.
+    """
+    train = study.rows("train")
+    train = train[study.samples.counts[train].sum(axis=1) > 0]
+    again = np.random.default_rng((seed, 11)).integers(len(train), size=len(train))
+    at = condition_rows(study, len(train), seed)
+    return {
+        "training": (communities(study, train), train),
+        "diffusion": (generated, asked),
+        "copula": (copula_at(at, np.random.default_rng((seed, 12))), at),
+        "resampling": (communities(study, train[again]), train[again]),
+    }
+
+
+def communities(study: Study, rows: np.ndarray) -> Communities:
+    """Samples of the study, without features."""
+    return Communities(study.samples.counts[rows], np.zeros((len(rows), 0)), study.groups[rows])
+
+
+def measure(
+    sources: dict[str, tuple[Communities, np.ndarray]], study: Study, depth: int, options: Options, seed: int
+) -> dict[str, dict]:
+    """Per condition: metrics of forests that learned from each source, predicting the held-out samples.
+
+    A condition that is known of fewer than FEWEST samples of a side, or does not vary, is left out. `paired` is the
+    real source minus another.
+    """
+    rows = study.rows("test")
+    real, found = (communities(study, rows), rows), {}
+    for field in study.conditions.columns:
+        values = study.conditions[field]
+        categories = None if pd.api.types.is_numeric_dtype(values) else sorted(set(values.dropna()))
+        learned = {
+            name: _known(side, values, depth, (seed, place)) for place, (name, side) in enumerate(sources.items())
+        }
+        counts, truth, groups = _known(real, values, depth, (seed, len(sources)))
+        number = min(len(labels) for _, labels, _ in learned.values())
+        if min(number, len(truth)) < FEWEST or any(len(set(labels)) < 2 for _, labels, _ in learned.values()):
+            continue
+        predictions = {}
+        for name, (table, labels, _) in learned.items():
+            chosen = np.random.default_rng(seed).permutation(len(table))[:number]
+            kind = RandomForestClassifier if categories else RandomForestRegressor
+            forest = kind(options.trees, random_state=seed, n_jobs=1)
+            predictions[name] = forest.fit(np.log1p(table[chosen]), labels[chosen]).predict(np.log1p(counts))
+        kind = object if categories else float
+        models, paired = metrics.compare(
+            truth.astype(kind),
+            {name: said.astype(kind) for name, said in predictions.items()},
+            groups,
+            categories,
+            options.bootstraps,
+            seed,
+            ours="training",
+        )
+        found[field] = {"learned_from": number, "n": len(truth), "models": models, "paired": paired}
+    return found
+
+
+def _known(
+    side: tuple[Communities, np.ndarray], values: pd.Series, depth: int, seed: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts at the depth, values and groups of the samples of a side whose value is known."""
+    communities, rows = side
+    own = values.iloc[rows].to_numpy()
+    kept = pd.notna(own) & (communities.counts.sum(axis=1) >= depth)
+    thinned = thin(communities.take(kept), depth, seed)
+    return thinned.counts, own[kept], thinned.groups
