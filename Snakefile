@@ -48,6 +48,7 @@ rule all:
         "results/export/table.biom",
         "results/rarefy/repeats.tsv" if REPEATS else [],
         DIVERSITY,
+        "results/diffusion/asked.biom" if GENERATES and config["diffusion"]["conditions"] else [],
 
 
 onsuccess:

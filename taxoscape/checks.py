@@ -12,6 +12,7 @@ from taxoscape import programs, tables
 from taxoscape.aam.options import check_aam
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
+from taxoscape.diffusion.asked import read_asked
 from taxoscape.diversity.check import check_diversity
 from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
@@ -223,6 +224,8 @@ def _check_references(config: dict) -> None:
                 f"input.{key} {settings[key]} does not exist (paths are relative to the working directory)"
             )
     check_taxonomy(config)
+    if config["diffusion"]["enabled"] and config["diffusion"]["conditions"]:
+        read_asked(config["diffusion"]["conditions"], config["metadata"]["fields"])
 
 
 def _human(error: jsonschema.ValidationError) -> str:

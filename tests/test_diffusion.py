@@ -1,6 +1,7 @@
 """Laws of the generator: dequantisation, conditions, the denoiser, schedules, samplers, calibration, the copula."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import torch
 import yaml
 from scipy import stats
 
-from taxoscape.diffusion import copula, counts, dequantise, models, sampling, training
+from taxoscape import metadata
+from taxoscape.diffusion import asked, copula, counts, dequantise, models, sampling, training
 from taxoscape.diffusion.conditions import ConditionTokens, hide
 from taxoscape.diffusion.denoiser import Attention, Denoiser
 from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions, read_study
@@ -18,6 +20,7 @@ from tests.conftest import ROOT
 
 torch.set_num_threads(1)
 SECTION = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["diffusion"]
+del SECTION["conditions"]
 QUICK = SECTION | {"width": 32, "blocks": 1, "steps": 100, "sample_steps": 10, "samples": 20, "threads": 1}
 DEPTH = 500
 
@@ -456,3 +459,57 @@ def test_files_of_different_samples_are_refused_by_name(tmp_path):
     files = [tmp_path / name for name in ("composition.npz", "design.tsv", "encoding.json", "splits.tsv")]
     with pytest.raises(InputError, match="1 samples of .*composition.npz are not in .*design.tsv: b"):
         read_study(*files)
+
+
+# What a user asks for
+
+
+FIELDS = {"age": {"type": "continuous"}, "diet": {"type": "categorical"}}
+
+
+def asked_of(tmp_path, text: str) -> pd.DataFrame:
+    (tmp_path / "asked.tsv").write_text(text)
+    return asked.read_asked(tmp_path / "asked.tsv", FIELDS)
+
+
+def test_conditions_are_read_with_copies_and_what_is_left_open(tmp_path):
+    made = asked_of(tmp_path, "sample\tage\tcopies\nyoung\t1.5\t2\nopen\t\t1\n")
+    assert list(made["sample"]) == ["young_1", "young_2", "open"]
+    assert list(made["age"][:2]) == [1.5, 1.5]
+    assert made.loc[2, ["age", "diet"]].isna().all()
+    values, missing = metadata.encode(made, ENCODING)
+    np.testing.assert_allclose(values[:, 0], [0.25, 0.25, 0])
+    assert missing.tolist() == [[False, True], [False, True], [True, True]]
+    assert list(asked_of(tmp_path, "diet\nmilk\nsolid\n")["sample"]) == ["asked1", "asked2"]
+
+
+ENCODING = {
+    "fields": {
+        "age": {"type": "continuous", "mean": 1.0, "std": 2.0},
+        "diet": {"type": "categorical", "categories": ["milk", "solid"]},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("age\n", "asked.tsv asks for no community: give one row for each, or a column copies"),
+        ("agee\n1\n", "asked.tsv has columns that are no field: agee; fields are age, diet"),
+        ("age\nold\n", "asked.tsv: age is a number, but old is none"),
+        ("sample\tage\na\t1\na\t2\n", "asked.tsv: names of samples must differ and not be empty: a"),
+        ("age\tcopies\n1\t0\n", "asked.tsv: copies must be whole numbers from 1 on, not 0"),
+        ("age\tcopies\n1\t900000\n2\t900000\n", "asks for 1,800,000 communities, 1,000,000 at most: split it"),
+    ],
+)
+def test_conditions_that_cannot_be_had_are_refused(tmp_path, text, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        asked_of(tmp_path, text)
+
+
+def test_a_category_that_nobody_had_is_refused_and_a_far_number_is_said(tmp_path, capsys):
+    made = asked_of(tmp_path, "diet\nmeat\n")
+    with pytest.raises(InputError, match="no training sample has diet=meat; known are milk, solid"):
+        asked.check_known(tmp_path / "asked.tsv", made, ENCODING)
+    asked.check_known("asked.tsv", asked_of(tmp_path, "age\n99\n1\n"), ENCODING)
+    assert "age: 1 values lie over 3 standard deviations from the training mean" in capsys.readouterr().out

@@ -77,6 +77,7 @@ OTHER = {
     "images.min_bandwidth": 0.8,
     "images.normalise": "minmax",
     "images.store": "zarr",
+    "diffusion.conditions": "resources/demo/asked.tsv",
     "aam.optimizer": "sgd",
     "aam.scheduler": "cosine",
     "aam.embedding_dim": 32,
@@ -100,8 +101,13 @@ OTHER = {
 BESIDE = {"embedding.loss": {"optimizer": "radam"}}
 
 
-# Keys of how images are shown or kept rerun one rule and no image; store_images runs only where it is asked for.
-DISPLAY = {"images.previews": "draw_previews", "images.gallery": "draw_gallery", "images.store": "store_images"}
+# Keys that rerun one rule of their own and no model or image; some of these run only where they are asked for.
+DISPLAY = {
+    "images.previews": "draw_previews",
+    "images.gallery": "draw_gallery",
+    "images.store": "store_images",
+    "diffusion.conditions": "generate_asked",
+}
 
 
 def leaves(section: dict, prefix: str = "") -> dict[str, object]:
@@ -223,7 +229,8 @@ FILES = (
 SETTINGS = {f"functions.{name}" for name in ("min_identity", "max_nsti", "normalise", "stratified")}
 
 
-def test_every_leaf_reruns_its_stage_and_what_depends_on_it(rerun, depends, tiny):
+def test_every_leaf_reruns_its_stage_and_what_depends_on_it(rerun, chain, depends, tiny):
+    (chain.study / OTHER["diffusion.conditions"]).write_text("sample\nanyone\n")
     seeded = seeded_rules(depends)
     found, jobs = {}, []
     for leaf in leaves(DEFAULTS):

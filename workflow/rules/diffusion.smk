@@ -19,7 +19,7 @@ rule train_diffusion:
         mem_mb=memory(4000),
         gpu=0,
     params:
-        config=config["diffusion"],
+        config=without("diffusion", "conditions"),
         seed=config["seed"],
         code=code("train_diffusion.py"),
     message:
@@ -48,10 +48,42 @@ rule generate_communities:
     resources:
         mem_mb=memory(4000),
     params:
-        config=config["diffusion"],
+        config=without("diffusion", "conditions"),
         seed=config["seed"],
         code=code("generate_communities.py"),
     message:
         "Generating {params.config[samples]} communities"
     script:
         "../scripts/generate_communities.py"
+
+
+if config["diffusion"]["conditions"]:
+
+    rule generate_asked:
+        input:
+            conditions=config["diffusion"]["conditions"],
+            model="results/diffusion/model.pt",
+            composition="results/images/composition.npz",
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+            splits="results/metadata/splits.tsv",
+        output:
+            table="results/diffusion/asked.biom",
+            conditions="results/diffusion/asked.tsv",
+        log:
+            "logs/diffusion/generate_asked.log",
+        benchmark:
+            "benchmarks/diffusion/generate_asked.tsv"
+        conda:
+            "../envs/diffusion.yaml"
+        threads: config["diffusion"]["threads"]
+        resources:
+            mem_mb=memory(4000),
+        params:
+            config=without("diffusion", "conditions"),
+            seed=config["seed"],
+            code=code("generate_asked.py"),
+        message:
+            "Generating the communities that {input.conditions} asks for"
+        script:
+            "../scripts/generate_asked.py"
