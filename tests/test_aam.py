@@ -892,6 +892,30 @@ def test_verdict_follows_the_paired_intervals(constant, forest, said):
     assert "better" not in said
 
 
+def test_verdict_names_the_best_of_the_other_baselines():
+    """Differences are AAM minus baseline: an error that AAM exceeds, an accuracy that it falls short of."""
+    errors = {"mean": -9.0, "random_forest": -0.5, "ridge": -2.0, "extra_trees": 0.4}
+    rates = {"majority": 0.3, "random_forest": 0.1, "logistic": 0.2, "extra_trees": -0.04}
+    for metric, values in (("mae", errors), ("accuracy", rates)):
+        paired = {
+            name: {"metric": metric, "difference": value, "low": value - 0.1, "high": value + 0.1}
+            for name, value in values.items()
+        }
+        said = "worse than" if metric == "mae" else "not distinguishable from"
+        assert metrics.verdict(paired, 100, 40).endswith(f"; {said} the best baseline, extra trees.")
+
+
+def test_an_embedding_that_only_test_samples_have_does_not_blow_up_the_ridge():
+    """A clade that no training sample has, but for rounding: standardised, it would be all that counts."""
+    rng = np.random.default_rng(4)
+    z, truth, train = rng.random((40, 6)), rng.normal(size=40), np.arange(40) < 30
+    z[:, 5] = np.where(train, 1e-9 * rng.random(40), 1.0)
+    evidence = Evidence(np.ones((40, 2)), frozen={0: {"random": z, "pretrained": z}})
+    said = baselines.predict_fold(evidence, truth, np.arange(40).astype(str), train, 0, None, 2, 0)
+    for name in ("ridge_on_random_aam", "ridge_on_pretrained_aam"):
+        assert np.abs(said[name] - truth[train].mean()).max() < 5 * truth.std(), name
+
+
 def test_higher_accuracy_is_better():
     assert metrics.outcome(difference(0.1, 0.2, "accuracy")) == "better than"
     assert metrics.outcome(difference(np.nan, np.nan)) == "not distinguishable from"
@@ -1085,7 +1109,7 @@ def test_encoder_of_other_sizes_and_foreign_files_are_refused(study, encoder, tm
     with pytest.raises(InputError, match="no checkpoint"):
         checkpoint.load(tmp_path / "text.pt")
     torch.save({"version": -1}, tmp_path / "old.pt")
-    with pytest.raises(InputError, match="old.pt is no AAM checkpoint of version .*: remove it and train again"):
+    with pytest.raises(InputError, match="old.pt is no checkpoint of version .*: remove it and train again"):
         checkpoint.load(tmp_path / "old.pt")
 
 

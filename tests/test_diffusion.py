@@ -513,3 +513,33 @@ def test_a_category_that_nobody_had_is_refused_and_a_far_number_is_said(tmp_path
         asked.check_known(tmp_path / "asked.tsv", made, ENCODING)
     asked.check_known("asked.tsv", asked_of(tmp_path, "age\n99\n1\n"), ENCODING)
     assert "age: 1 values lie over 3 standard deviations from the training mean" in capsys.readouterr().out
+
+
+# Interrupted training
+
+
+def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, monkeypatch):
+    """Killed after the file of the fourth round: the same command goes on, and nothing differs."""
+    train, validation = cohort(60, seed=1), cohort(20, seed=2)
+    quick = options(steps=300, width=16)
+    whole, losses = models.fit(train, validation, [0, 3], quick, 0)
+
+    class Killed(BaseException):
+        pass
+
+    def save(state: dict, path) -> None:
+        checkpoint_save(state, path)
+        raise Killed
+
+    checkpoint_save = training.checkpoint.save
+    monkeypatch.setattr(training.checkpoint, "save", save)
+    with pytest.raises(Killed):
+        models.fit(train, validation, [0, 3], quick, 0, tmp_path / "training.pt")
+    monkeypatch.undo()
+    again, repeated = models.fit(train, validation, [0, 3], quick, 0, tmp_path / "training.pt")
+    pd.testing.assert_frame_equal(losses, repeated)
+    assert len(losses) > training.KEPT
+    for name, weight in whole["network"].items():
+        assert torch.equal(weight, again["network"][name]), name
+    for name, values in whole["calibration"].items():
+        assert torch.equal(values, again["calibration"][name]), name

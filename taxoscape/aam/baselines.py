@@ -23,14 +23,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KernelCenterer, StandardScaler
+from sklearn.preprocessing import KernelCenterer, Normalizer, StandardScaler
 
 PREVALENCE = 0.05  # features in a smaller share of the training samples are left out
 PSEUDOCOUNT = 0.5  # reads
 PENALTIES = np.logspace(0, 5, 11)  # of ridge, on standardised features
-KERNEL_PENALTIES = np.logspace(-3, 2, 11)  # of ridge on a kernel whose diagonal is 1
+KERNEL_PENALTIES = np.logspace(-3, 2, 11)  # of ridge on a kernel whose diagonal is 1, and on vectors of length 1
 LOGISTIC_STRENGTH = 0.01  # C of the logistic model; hundreds of correlated features need a strong penalty
-KERNEL_STRENGTH = 1.0  # C of the logistic model on a kernel
+KERNEL_STRENGTH = 1.0  # C of the logistic model on these
 AXES = 20  # principal coordinates that the forest reads
 RELATIVE_ZERO = 1e-10  # eigenvalues below this share of the largest are rounding
 
@@ -154,19 +154,19 @@ def make_models(groups: np.ndarray, classification: bool, trees: int, seed: int)
     axes, spanned = PrincipalAxes(AXES), PrincipalAxes()
     if classification:
 
-        def logistic() -> BaseEstimator:
-            return make_pipeline(StandardScaler(), LogisticRegression(C=LOGISTIC_STRENGTH, max_iter=2000))
+        def logistic(strength: float) -> LogisticRegression:
+            return LogisticRegression(C=strength, max_iter=2000)
 
         return {
             "majority": DummyClassifier(strategy="prior"),
-            "logistic": logistic(),
+            "logistic": make_pipeline(StandardScaler(), logistic(LOGISTIC_STRENGTH)),
             "random_forest": RandomForestClassifier(**forest),
             "extra_trees": ExtraTreesClassifier(**forest),
             "gradient_boosting": HistGradientBoostingClassifier(**boosting),
             "forest_on_pcoa": make_pipeline(axes, RandomForestClassifier(**forest)),
-            "kernel_logistic": make_pipeline(spanned, LogisticRegression(C=KERNEL_STRENGTH, max_iter=2000)),
-            "logistic_on_random_aam": logistic(),
-            "logistic_on_pretrained_aam": logistic(),
+            "kernel_logistic": make_pipeline(spanned, logistic(KERNEL_STRENGTH)),
+            "logistic_on_random_aam": make_pipeline(Normalizer(), logistic(KERNEL_STRENGTH)),
+            "logistic_on_pretrained_aam": make_pipeline(Normalizer(), logistic(KERNEL_STRENGTH)),
             "metadata_only": RandomForestClassifier(**forest),
         }
 
@@ -183,7 +183,8 @@ def make_models(groups: np.ndarray, classification: bool, trees: int, seed: int)
         "gradient_boosting": HistGradientBoostingRegressor(**boosting),
         "forest_on_pcoa": make_pipeline(axes, RandomForestRegressor(**forest)),
         "kernel_ridge": make_pipeline(spanned, ridge(KERNEL_PENALTIES)),
-        "ridge_on_random_aam": make_pipeline(StandardScaler(), ridge(PENALTIES)),
-        "ridge_on_pretrained_aam": make_pipeline(StandardScaler(), ridge(PENALTIES)),
+        # Not standardised: a clade that hardly any training sample has would weigh as much as the others.
+        "ridge_on_random_aam": make_pipeline(Normalizer(), ridge(KERNEL_PENALTIES)),
+        "ridge_on_pretrained_aam": make_pipeline(Normalizer(), ridge(KERNEL_PENALTIES)),
         "metadata_only": RandomForestRegressor(**forest),
     }

@@ -30,19 +30,19 @@ def load(path: str | Path) -> dict:
     except Exception as error:
         raise InputError(f"{path} is no checkpoint of taxoscape: {error}") from error
     if not isinstance(state, dict) or state.get("version") != VERSION:
-        raise InputError(f"{path} is no AAM checkpoint of version {VERSION}: remove it and train again")
+        raise InputError(f"{path} is no checkpoint of version {VERSION}: remove it and train again")
     return state
 
 
-def resume_folder(parameters: dict, inputs: list[str]) -> Path:
-    """Folder of the resumable checkpoints of a job, named by its parameters and the content of its inputs.
+def resume_folder(parameters: dict, inputs: list[str], parent: Path = FOLDER) -> Path:
+    """Folder, in `parent`, of a job's resumable checkpoints, named by its parameters and the content of its inputs.
 
     A changed parameter, input or module of ours gives another folder: a stale model is never resumed.
     """
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
     for path in inputs:
         digest.update(Path(path).read_bytes())
-    return FOLDER / digest.hexdigest()[:16]
+    return parent / digest.hexdigest()[:16]
 
 
 def remove(folder: Path) -> None:

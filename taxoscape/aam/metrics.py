@@ -185,7 +185,7 @@ def verdict(paired: dict, samples: int, groups: int) -> str:
             f"{samples} samples of {groups} groups are too few to learn from or to judge by: the figures stand beside "
             f"the {constant} predictor with their intervals, and say nothing about other samples."
         )
-    best = min(paired, key=lambda name: _sign(paired[name]) * -paired[name]["difference"])
+    best = min(paired, key=lambda name: _sign(paired[name]) * paired[name]["difference"])
     if best not in (constant, "random_forest"):
         said += f"; {outcome(paired[best])} the best baseline, {best.replace('_', ' ')}"
     return f"AAM on {samples} samples of {groups} groups: {said}."

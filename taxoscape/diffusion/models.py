@@ -59,8 +59,11 @@ def fit(
     categories: list[int],
     options: Options,
     seed: int,
+    store: Path | None = None,
 ) -> tuple[dict, pd.DataFrame]:
     """Fit the model that the options name; return it and its losses (none for the copula).
+
+    `store` is where an interrupted training is kept (training.train).
 
     Samples without a read in any taxon say nothing and are left out. Raises InputError when none is left.
     """
@@ -90,7 +93,9 @@ def fit(
     torch.manual_seed(seed)
     network = _network(train.counts.shape[1], categories, options)
     print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
-    network, history = training.train(network, train, validation, scaler, _schedule(options), _plan(options), seed)
+    network, history = training.train(
+        network, train, validation, scaler, _schedule(options), _plan(options), seed, store
+    )
     model |= {"scaler": _tensors(scaler), "bound": MARGIN * float(np.abs(clean).max()), "network": network.state_dict()}
     if options.calibrate:
         rows = np.tile(np.arange(len(train.counts)), -(-CALIBRATION // len(train.counts)))

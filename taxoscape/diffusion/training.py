@@ -6,12 +6,14 @@ min(SNR, 5) for x0, min(SNR, 5) / SNR for epsilon, min(SNR, 5) / (SNR + 1) for v
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
+from taxoscape.aam import checkpoint
 from taxoscape.diffusion import dequantise
 from taxoscape.diffusion.conditions import hide
 from taxoscape.diffusion.sampling import Schedule, forward_process, levels
@@ -25,6 +27,8 @@ ROUND = 50
 # Noisy copies of held-out samples in one look, at least; always the same ones.
 HELD_OUT = 1024
 MAX_GRAD_NORM = 1.0
+# Rounds from one file of an interrupted run to the next.
+KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -101,37 +105,53 @@ def train(
     schedule: Schedule,
     plan: Plan,
     seed: int,
+    store: Path | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train; return the averaged network at its lowest held-out loss and the losses (step, training, validation).
 
-    Without validation samples nothing can stop it: it trains for all of `plan.steps`.
+    Without validation samples nothing can stop it: it trains for all of `plan.steps`. An interrupted run goes on from
+    the file `store`; the randomness of a round hangs on its number, so it ends as one that was never interrupted.
     """
-    rng, generator = np.random.default_rng((seed, 1)), torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
     held_out = _held_out(validation, scaler, schedule, seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.steps)
-    average, history, best, losses = Average(network, plan.ema), [], None, []
-    for step in range(1, plan.steps + 1):
-        rows = rng.choice(len(training.counts), plan.batch_size, replace=plan.batch_size > len(training.counts))
-        batch = add_noise(training.take(rows), scaler, schedule, rng)
-        batch.missing.copy_(hide(batch.missing, plan.condition_dropout, generator))
-        value = loss(network.train(), batch, schedule.prediction)
-        optimizer.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
-        optimizer.step()
-        decay.step()
-        average.update(network)
-        losses.append(value.item())
-        if step % ROUND == 0 or step == plan.steps:
-            history.append((step, float(np.mean(losses)), _evaluate(average.network, held_out, schedule.prediction)))
-            losses = []
-            print(f"step {step}: training {history[-1][1]:.4f}, validation {history[-1][2]:.4f}")
-            if held_out is None or best is None or history[-1][2] < best[0]:
-                best = (history[-1][2], len(history), copy.deepcopy(average.network))
-            elif len(history) - best[1] >= plan.patience:
-                break
+    average, history, best = Average(network, plan.ema), [], None
+    parts = {"network": network, "average": average.network, "optimizer": optimizer, "decay": decay}
+    if store is not None and store.is_file():
+        saved = checkpoint.load(store)
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
+        average.step, history = saved["averaged"], [tuple(row) for row in saved["history"]]
+        best = (saved["best"][0], saved["best"][1], copy.deepcopy(average.network))
+        best[2].load_state_dict(saved["best"][2])
+    while not history or history[-1][0] < plan.steps:
+        losses, done = [], history[-1][0] if history else 0
+        rng = np.random.default_rng((seed, 1, len(history)))
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        torch.manual_seed(int(rng.integers(2**63)))
+        for _ in range(min(ROUND, plan.steps - done)):
+            rows = rng.choice(len(training.counts), plan.batch_size, replace=plan.batch_size > len(training.counts))
+            batch = add_noise(training.take(rows), scaler, schedule, rng)
+            batch.missing.copy_(hide(batch.missing, plan.condition_dropout, generator))
+            value = loss(network.train(), batch, schedule.prediction)
+            optimizer.zero_grad()
+            value.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
+            optimizer.step()
+            decay.step()
+            average.update(network)
+            losses.append(value.item())
+        step = done + len(losses)
+        history.append((step, float(np.mean(losses)), _evaluate(average.network, held_out, schedule.prediction)))
+        print(f"step {step}: training {history[-1][1]:.4f}, validation {history[-1][2]:.4f}")
+        if held_out is None or best is None or history[-1][2] < best[0]:
+            best = (history[-1][2], len(history), copy.deepcopy(average.network))
+        elif len(history) - best[1] >= plan.patience:
+            break
+        if store is not None and len(history) % KEPT == 0:
+            state = {name: part.state_dict() for name, part in parts.items()}
+            chosen = [best[0], best[1], best[2].state_dict()]
+            checkpoint.save({**state, "averaged": average.step, "history": history, "best": chosen}, store)
     return best[2], pd.DataFrame(history, columns=["step", "training", "validation"])
 
 
