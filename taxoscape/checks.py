@@ -20,6 +20,7 @@ from taxoscape.filter import check_filter, foreseen
 from taxoscape.functions.check import check_functions
 from taxoscape.layout.existing import read_existing
 from taxoscape.metadata import check_metadata
+from taxoscape.phenotype.options import check_phenotype
 from taxoscape.phylogeny import tools
 from taxoscape.phylogeny.check import check_phylogeny
 from taxoscape.rarefy import depth
@@ -40,6 +41,7 @@ def check_config(config: dict, schema: str | Path) -> None:
     check_embedding(EmbeddingOptions(**config["embedding"]))
     check_images(config["images"])
     check_aam(config["aam"], config["metadata"]["targets"])
+    check_phenotype(config)
 
 
 def check_programs(config: dict) -> None:

@@ -31,6 +31,7 @@ TINY = {
         "trees": 20,
         "bootstraps": 50,
     },
+    "phenotype": {"steps": 25, "width": 8, "members": 2, "draws": 20, "trees": 20, "bootstraps": 50},
     "diffusion": {"steps": 60, "width": 32, "samples": 20},
     "evaluation": {"trees": 20, "bootstraps": 20, "repeats": 1},
 }

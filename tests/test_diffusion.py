@@ -138,7 +138,7 @@ def test_query_and_key_projections_have_gradients(categories):
     torch.manual_seed(0)
     tokens, attention = ConditionTokens(categories, 16), Attention(16)
     values, missing = torch.ones(4, len(categories)), torch.zeros(4, len(categories)) > 0
-    attention(torch.randn(4, 16), tokens(values, missing)).square().sum().backward()
+    attention(torch.randn(4, 1, 16), tokens(values, missing)).square().sum().backward()
     assert attention.query.weight.grad.abs().max() > 1e-6
     assert attention.key.weight.grad.abs().max() > 1e-6
 
@@ -150,8 +150,13 @@ def test_attention_splits_heads_before_the_softmax():
     other.in_proj_weight.data = torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]).data
     other.in_proj_bias.data = torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]).data
     other.out_proj.weight.data, other.out_proj.bias.data = ours.out.weight.data, ours.out.bias.data
-    query, tokens = torch.randn(3, 16), torch.randn(3, 5, 16)
-    torch.testing.assert_close(ours(query, tokens), other(query[:, None], tokens, tokens)[0][:, 0])
+    query, tokens, present = (
+        torch.randn(3, 2, 16),
+        torch.randn(3, 5, 16),
+        torch.arange(5) < torch.tensor([[5], [2], [4]]),
+    )
+    torch.testing.assert_close(ours(query, tokens), other(query, tokens, tokens)[0])
+    torch.testing.assert_close(ours(query, tokens, present), other(query, tokens, tokens, ~present)[0])
 
 
 def test_conditions_change_the_output():

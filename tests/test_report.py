@@ -187,7 +187,9 @@ CHOICES = {
     "layout.existing": [None, "a path/to positions.tsv"],
     "diffusion.model": ["mlp", "copula"],
     "diffusion.sampler": ["ddim", "dpm"],
-    "metadata.targets": [{"age": "regression"}],
+    "phenotype.joint": [False, True],
+    "phenotype.fields": [False, True],
+    "metadata.targets": [{"age": "regression"}, {"age": "regression", "mass": "regression"}],
 }
 
 

@@ -52,7 +52,7 @@ OTHER = {
     "metadata.validation": 0.2,
     "metadata.time": {"column": "day", "unit": "weeks"},
     "metadata.fields": {"age": {"type": "continuous", "unit": "months"}},
-    "metadata.targets": {"age": "classification"},
+    "metadata.targets": {"age": "regression"},
     "metadata.group": ["subject", "day"],
     "metadata.unmatched": "drop",
     "metadata.sample": "sample_id_2",
@@ -89,6 +89,7 @@ OTHER = {
     "aam.count_weight": 0.5,
     "aam.quantiles": [0.1, 0.5, 0.9],
     "aam.device": "cuda",
+    "phenotype.layers": 1,
     "diffusion.model": "copula",
     "diffusion.prediction": "x0",
     "diffusion.schedule": "linear",
@@ -188,7 +189,7 @@ def tiny(chain) -> dict:
 
 def expected(leaf: str, depends: dict[str, set[str]], seeded: set[str]) -> set[str]:
     stage = leaf.split(".")[0]
-    if leaf in ("aam.enabled", "diffusion.enabled", "diversity.enabled"):
+    if leaf in ("aam.enabled", "phenotype.enabled", "diffusion.enabled", "diversity.enabled"):
         return {"write_report"}
     if leaf == "reads.primers":  # its rules run only where primers are cut
         return expected("reads.primers_left", depends, seeded) | {"trim_primers", "gather_primers"}

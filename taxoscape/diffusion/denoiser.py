@@ -26,18 +26,21 @@ def time_features(time: torch.Tensor, width: int) -> torch.Tensor:
 
 
 class Attention(nn.Module):
-    """Cross-attention: query [B, W], tokens [B, S, W] -> what they say [B, W]; heads are split before the softmax."""
+    """Cross-attention: queries [B, Q, W], tokens [B, S, W] -> what they say [B, Q, W].
+
+    Heads are split before the softmax; tokens that are not `present` [B, S] get no attention (None: all are).
+    """
 
     def __init__(self, width: int):
         super().__init__()
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
-    def forward(self, query: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        split = [tensor.unflatten(-1, (HEADS, -1)) for tensor in (self.key(tokens), self.value(tokens))]
-        keys, values = (tensor.transpose(1, 2) for tensor in split)  # [B, heads, S, W / heads]
-        queries = self.query(query).unflatten(-1, (HEADS, -1))[:, :, None]  # [B, heads, 1, W / heads]
-        said = functional.scaled_dot_product_attention(queries, keys, values)  # [B, heads, 1, W / heads]
-        return self.out(said.flatten(1))
+    def forward(self, query: torch.Tensor, tokens: torch.Tensor, present: torch.Tensor | None = None) -> torch.Tensor:
+        whole = self.query(query), self.key(tokens), self.value(tokens)
+        split = (tensor.unflatten(-1, (HEADS, -1)).transpose(1, 2) for tensor in whole)  # each [B, heads, ., W / heads]
+        mask = None if present is None else present[:, None, None, :]
+        said = functional.scaled_dot_product_attention(*split, attn_mask=mask)  # [B, heads, Q, W / heads]
+        return self.out(said.transpose(1, 2).flatten(2))
 
 
 class Layer(nn.Module):
@@ -87,7 +90,8 @@ class Denoiser(nn.Module):
     ) -> torch.Tensor:
         time = self.time(time_features(torch.atan2(noise, signal) / (math.pi / 2), self.width))
         hidden = self.enter(noisy)
-        context = functional.silu(time + self.attention(hidden + time, self.tokens(values, missing)))
+        said = self.attention((hidden + time)[:, None], self.tokens(values, missing))[:, 0]
+        context = functional.silu(time + said)
         for layer in self.layers:
             hidden = layer(hidden, context)
         return self.leave(self.norm(hidden))

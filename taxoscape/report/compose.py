@@ -21,6 +21,7 @@ SECTIONS = [
     (learned.landscape, "images_quality"),
     (community.diversity, "permanova"),
     (learned.predictions, "metrics"),
+    (learned.phenotype, "phenotype"),
     (learned.generation, "generation"),
     (methods.methods, "versions"),
 ]
@@ -60,6 +61,10 @@ def verdicts(files: dict, sections: list[Section]) -> list[str]:
     found = [
         f"{target}: {json.loads(Path(path).read_text())['verdict']}"
         for target, path in files.get("metrics", {}).items()
+    ]
+    found += [
+        f"{target}, as a distribution: {json.loads(Path(path).read_text())['verdict']}"
+        for target, path in files.get("phenotype", {}).items()
     ]
     if files.get("generation"):
         found.append("Generated communities: " + json.loads(Path(files["generation"]).read_text())["verdict"])

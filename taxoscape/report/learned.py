@@ -37,6 +37,9 @@ ATTRIBUTION = (
 METRICS = {
     "mae": "mean absolute error",
     "r2": "R2",
+    "crps": "CRPS",
+    "cover50": "truths in the 50 % interval",
+    "cover90": "truths in the 90 % interval",
     "accuracy": "accuracy",
     "auc": "area under the curve",
     "balanced_accuracy": "balanced accuracy",
@@ -156,6 +159,44 @@ def prediction_figures(found: dict, plot: str) -> list[Figure]:
         stored(plot, f"{found['target']}: out-of-fold predictions against the truth."),
         drawn(dots, f"{found['target']}: AAM (red) beside the baselines on the same folds, with 95 % intervals."),
     ]
+
+
+def phenotype(files: dict, config: dict) -> Section:
+    """Every regression target as a distribution: errors, CRPS and coverage beside the baselines."""
+    section = Section(
+        "phenotype",
+        "Distributions of host variables",
+        f"For each sample {config['phenotype']['draws']} values were drawn from a diffusion model that saw no sample "
+        "of its group; their mean is the prediction, their spread says how sure it is. CRPS is the error of a whole "
+        "distribution, in the unit of the variable, lower is better. Intervals are 95 % bootstrap intervals over "
+        "groups; a difference counts only when its interval leaves out zero.",
+    )
+    for target, path in files["phenotype"].items():
+        found = json.loads(Path(path).read_text())
+        section.notes.append(f"{target}: {found['verdict']}")
+        section.tables += [
+            Table(f"{target}: models on the same folds ({_size(found)})", models_table(found["models"])),
+            Table(f"{target}: diffusion minus baseline", differences_table(found["paired"])),
+        ]
+        section.figures += [
+            stored(
+                files["calibration_plots"][target],
+                f"{target}: how often intervals hold the truth, and whether the truth falls evenly among the draws.",
+            ),
+            stored(
+                files["phenotype_plots"][target],
+                f"{target}: means of the draws with one standard deviation (dark) "
+                "and the 90 % interval (light) against the truth.",
+            ),
+        ]
+    return section
+
+
+def differences_table(paired: dict) -> pd.DataFrame:
+    """Each of our metrics minus each baseline's, resampling the same groups for both."""
+    rows = [[name.replace("_", " "), *map(interval, entries.values())] for name, entries in paired.items()]
+    named = [f"difference in {METRICS[metric]}" for metric in next(iter(paired.values()))]
+    return pd.DataFrame(rows, columns=["baseline", *named])
 
 
 def generation(files: dict, config: dict) -> Section:

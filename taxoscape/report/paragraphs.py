@@ -5,6 +5,8 @@ A paragraph of a stage that did not run is empty. @key names a row of resources/
 
 from pathlib import Path
 
+from taxoscape.phenotype.options import regressions
+
 
 def ran(tool: str, versions: dict) -> str:
     """Name of a tool and, where its stage has recorded it, the version."""
@@ -144,6 +146,21 @@ def predictions(config: dict, versions: dict) -> str:
     )
 
 
+def phenotype(config: dict, versions: dict) -> str:
+    settings, targets = config["phenotype"], regressions(config["metadata"]["targets"])
+    if not (settings["enabled"] and targets):
+        return ""
+    together = " together" if settings["joint"] and len(targets) > 1 else ""
+    read = "taxa with their places in the tree, genes and lineages"
+    read += " and metadata fields" if settings["fields"] else ""
+    return (
+        f"Distributions of {', '.join(targets)} were learned{together} by diffusion @ddpm of the variable itself, "
+        f"which attends @transformer to the tokens of a sample ({read}, joined by messages over the tree and the graph "
+        "of taxa and channels @rgcn), sampled by DDIM @ddim, with the spread calibrated on held-out training groups, "
+        "beside a quantile regression forest @quantile_forest on the same folds; they were scored by CRPS @crps."
+    )
+
+
 def generation(config: dict, versions: dict) -> str:
     settings = config["diffusion"]
     if not settings["enabled"]:
@@ -170,6 +187,7 @@ PARAGRAPHS = [
     diversity,
     landscape,
     predictions,
+    phenotype,
     generation,
     workflow,
 ]

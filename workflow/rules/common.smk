@@ -7,6 +7,7 @@ import yaml
 from taxoscape import checks, demo, references
 from taxoscape.digest import code
 from taxoscape.errors import InputError, one_line
+from taxoscape.phenotype.options import regressions
 
 
 def memory(mb):
@@ -110,6 +111,7 @@ def shards_of(pattern):
 
 
 TARGETS = list(config["metadata"]["targets"]) if config["aam"]["enabled"] else []
+PHENOTYPES = regressions(config["metadata"]["targets"]) if config["phenotype"]["enabled"] else []
 GENERATES = config["diffusion"]["enabled"]
 FOLDS = range(config["metadata"]["folds"] * config["metadata"]["repeats"])
 
@@ -122,4 +124,5 @@ wildcard_constraints:
     batch=r"\d+",
     fold=r"\d+",
     target=r"[^/]+",
+    learned=r"[^/]+",
     metric=r"[a-z_]+?",

@@ -65,6 +65,9 @@ rule write_report:
         metrics=expand("results/aam/{target}/metrics.json", target=TARGETS),
         prediction_plots=expand("results/aam/{target}/predictions.png", target=TARGETS),
         attribution_plots=expand("results/aam/{target}/attribution.png", target=TARGETS),
+        phenotype=expand("results/phenotype/{target}/metrics.json", target=PHENOTYPES),
+        phenotype_plots=expand("results/phenotype/{target}/predictions.png", target=PHENOTYPES),
+        calibration_plots=expand("results/phenotype/{target}/calibration.png", target=PHENOTYPES),
         generation="results/evaluation/generation.json" if GENERATES else [],
         generation_plots=expand("results/evaluation/{name}.png", name=GENERATION_PLOTS) if GENERATES else [],
     output:
@@ -82,8 +85,10 @@ rule write_report:
         # The page prints every setting, so any change of the config writes it anew.
         config=config,
         simulated=DEMO,
-        targets=TARGETS,
-        targeted=["metrics", "prediction_plots", "attribution_plots"],
+        targeted={
+            **dict.fromkeys(["metrics", "prediction_plots", "attribution_plots"], TARGETS),
+            **dict.fromkeys(["phenotype", "phenotype_plots", "calibration_plots"], PHENOTYPES),
+        },
         captions=list(GENERATION_PLOTS.values()),
         code=code("write_report.py"),
     message:

@@ -7,7 +7,8 @@ from taxoscape.report.compose import compose
 with logged(snakemake.log[0]):
     parameters = snakemake.params
     files = {name: value for name, value in snakemake.input.items() if name not in parameters.targeted and value}
-    files |= {name: dict(zip(parameters.targets, snakemake.input[name], strict=True)) for name in parameters.targeted}
+    for name, targets in parameters.targeted.items():
+        files[name] = dict(zip(targets, snakemake.input[name], strict=True))
     files["generation_plots"] = dict(zip(files.get("generation_plots", []), parameters.captions, strict=False))
     html = compose(files, parameters.config, snakemake.input.template, parameters.simulated)
     write_text(html, snakemake.output.html)

@@ -1,0 +1,85 @@
+"""Baselines as distributions, on the same folds: training quantiles, ridge with normal residuals, a quantile forest.
+
+A forecast is M equally likely values for each sample. The forests are the same one: the point forecast is the mean of
+its trees, the distribution weighs the training values by how often they share a leaf with the sample (quantile
+regression forest, Meinshausen 2006, JMLR 7:983).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.model_selection import GroupKFold
+
+from taxoscape.aam.baselines import Evidence, features, make_models
+from taxoscape.phenotype.scores import midlevels
+
+NAMES = ("mean", "ridge", "random_forest", "quantile_forest")
+# Folds of the training groups in which ridge shows its residuals.
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predictions [n] and equally likely values [n, M]; no values where only a number is forecast."""
+
+    prediction: np.ndarray
+    draws: np.ndarray | None
+
+
+def forecast(
+    counts: np.ndarray, truth: np.ndarray, groups: np.ndarray, train: np.ndarray, draws: int, trees: int, seed: int
+) -> dict[str, Forecast]:
+    """Forecast the samples outside `train` [N] bool by every baseline, from counts [N, T] rarefied to one depth."""
+    readable = features(Evidence(counts), train, 0)
+    logs, centred = readable["logs"], readable["centred"]
+    known, held = truth[train], int((~train).sum())
+    models, levels = make_models(groups[train], False, trees, seed), midlevels(draws)
+    forest = models["random_forest"].fit(logs[train], known)
+    point = forest.predict(logs[~train])
+    weights = leaf_weights(forest, logs[train], logs[~train])
+    line = models["ridge"].fit(centred[train], known).predict(centred[~train])
+    spread = ridge_spread(centred[train], known, groups[train], trees, seed)
+    return {
+        "mean": Forecast(np.full(held, known.mean()), np.tile(np.quantile(known, levels), (held, 1))),
+        "ridge": Forecast(line, line[:, None] + spread * ndtri(levels)),
+        "random_forest": Forecast(point, None),
+        "quantile_forest": Forecast(point, weighted_quantiles(known, weights, levels)),
+    }
+
+
+def leaf_weights(forest: RandomForestRegressor, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Weights [m, n] of training samples [n, T] for samples [m, T]; rows sum to 1.
+
+    w_i(x) = mean over trees of 1{x_i in the leaf of x} / size of the leaf, of all training samples (Meinshausen 2006,
+    eq. 5).
+    """
+    theirs, ours = forest.apply(train), forest.apply(test)  # [n, trees], [m, trees]
+    weights = np.zeros((len(test), len(train)))
+    for tree in range(theirs.shape[1]):  # all pairs of a tree at once; all trees at once would not fit
+        same = ours[:, tree, None] == theirs[None, :, tree]
+        weights += same / same.sum(axis=1, keepdims=True)
+    return weights / theirs.shape[1]
+
+
+def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Quantiles [m, Q]: the smallest of the values [n] at which the weights [m, n] up to it sum to a level or more."""
+    order = np.argsort(values, kind="stable")
+    reached = weights[:, order].cumsum(axis=1)
+    # The sum of all weights may be 1 - 1e-16: the last value is always reached.
+    places = [np.minimum(np.searchsorted(row, levels), len(values) - 1) for row in reached]
+    return values[order][np.array(places)]
+
+
+def ridge_spread(values: np.ndarray, truth: np.ndarray, groups: np.ndarray, trees: int, seed: int) -> float:
+    """Standard deviation of ridge's residuals for training groups that it has not seen."""
+    parts = min(FOLDS, len(np.unique(groups)))
+    if parts < 2:
+        return float(truth.std())
+    folds = GroupKFold(parts).split(values, groups=groups)
+    guess = np.zeros(len(truth))
+    for learned, held in folds:
+        model = make_models(groups[learned], False, trees, seed)["ridge"]
+        guess[held] = model.fit(values[learned], truth[learned]).predict(values[held])
+    return float(np.sqrt(((truth - guess) ** 2).mean()))

@@ -1,0 +1,75 @@
+# Targets that one model learns: each its own, or all numbers together.
+LEARNED = {"joint": PHENOTYPES} if config["phenotype"]["joint"] else {name: [name] for name in PHENOTYPES}
+
+if PHENOTYPES:
+
+    rule train_phenotype:
+        input:
+            table="results/filter/table.biom",
+            rarefied="results/rarefy/table.biom",
+            tree="results/phylogeny/tree.nwk",
+            embedding="results/embedding/poincare.npz",
+            channels="results/functions/channels.tsv",
+            taxonomy="results/taxonomy/taxonomy.tsv",
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+            splits="results/metadata/splits.tsv",
+        output:
+            model="results/phenotype/{learned}/fold{fold}/model.pt",
+            history="results/phenotype/{learned}/fold{fold}/metrics.jsonl",
+        log:
+            "logs/phenotype/train_phenotype/{learned}/fold{fold}.log",
+        benchmark:
+            "benchmarks/phenotype/train_phenotype/{learned}/fold{fold}.tsv"
+        conda:
+            "../envs/phenotype.yaml"
+        threads: config["phenotype"]["threads"]
+        resources:
+            mem_mb=memory(3000),
+            gpu=0,
+        params:
+            config=config["phenotype"],
+            seed=config["seed"],
+            targets=lambda wildcards: LEARNED[wildcards.learned],
+            code=code("train_phenotype.py"),
+        message:
+            "Learning the distribution of {wildcards.learned} on the training samples of fold {wildcards.fold}"
+        script:
+            "../scripts/train_phenotype.py"
+
+    rule evaluate_phenotype:
+        input:
+            models=expand(
+                "results/phenotype/{learned}/fold{fold}/model.pt",
+                learned="joint" if config["phenotype"]["joint"] else "{target}",
+                fold=FOLDS,
+            ),
+            table="results/filter/table.biom",
+            rarefied="results/rarefy/table.biom",
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+            splits="results/metadata/splits.tsv",
+        output:
+            predictions="results/phenotype/{target}/predictions.tsv",
+            baselines="results/phenotype/{target}/baselines.tsv",
+            metrics="results/phenotype/{target}/metrics.json",
+            calibration="results/phenotype/{target}/calibration.png",
+            scatter="results/phenotype/{target}/predictions.png",
+        log:
+            "logs/phenotype/evaluate_phenotype/{target}.log",
+        benchmark:
+            "benchmarks/phenotype/evaluate_phenotype/{target}.tsv"
+        conda:
+            "../envs/phenotype.yaml"
+        threads: config["phenotype"]["threads"]
+        resources:
+            mem_mb=memory(3000),
+        params:
+            config=config["phenotype"],
+            seed=config["seed"],
+            targets=lambda wildcards: LEARNED["joint" if config["phenotype"]["joint"] else wildcards.target],
+            code=code("evaluate_phenotype.py"),
+        message:
+            "Holding the distributions of {wildcards.target} against the baselines"
+        script:
+            "../scripts/evaluate_phenotype.py"

@@ -1,0 +1,22 @@
+"""Judge: the models of all folds -> draws for every held-out sample, the baselines beside them, metrics, pictures."""
+
+from taxoscape import tables
+from taxoscape.errors import logged
+from taxoscape.files import write_json, write_tsv
+from taxoscape.phenotype import evaluate, figures, study, training
+from taxoscape.phenotype.options import Options
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options, target = Options(**params.config), snakemake.wildcards.target
+    training.settle(options)
+    design = given.design, given.encoding, given.splits
+    data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields)
+    rarefied = tables.counts(tables.read_table(given.rarefied))
+    judged = evaluate.judge(data, target, given.models, rarefied, options, params.seed)
+    write_tsv(judged.predictions, wanted.predictions)
+    write_tsv(judged.baselines, wanted.baselines)
+    write_json(judged.report, wanted.metrics)
+    figures.draw_predictions(judged.predictions, target, judged.report["unit"], wanted.scatter)
+    figures.draw_calibration(judged.truth, judged.forecasts, target, wanted.calibration)
+    print(judged.report["verdict"])

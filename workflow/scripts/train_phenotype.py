@@ -1,0 +1,20 @@
+"""Learn distributions of host variables: reads, what is known of taxa, metadata -> the model of a fold, its losses."""
+
+from taxoscape.aam.training import lines
+from taxoscape.errors import logged
+from taxoscape.files import write_text
+from taxoscape.phenotype import ensemble, saved, study, taxa, training
+from taxoscape.phenotype.options import Options
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options, fold = Options(**params.config), int(snakemake.wildcards.fold)
+    training.settle(options)
+    design = given.design, given.encoding, given.splits
+    data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields)
+    sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
+    folder = saved.resume_folder({**params, **snakemake.wildcards}, list(given))
+    trained = ensemble.train_fold(data, sources, fold, options, params.seed, folder)
+    write_text(lines(trained.histories), wanted.history)
+    saved.save(trained, list(data.fields), options, data.samples[data.known(fold)].tolist(), wanted.model)
+    saved.remove(folder)
