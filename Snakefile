@@ -49,6 +49,9 @@ rule all:
         "results/export/table.biom",
         "results/rarefy/repeats.tsv" if REPEATS else [],
         DIVERSITY,
+        expand("results/aam/{target}/card.md", target=TARGETS),
+        expand("results/phenotype/{target}/card.md", target=PHENOTYPES),
+        "results/diffusion/card.md" if GENERATES else [],
         "results/diffusion/asked.biom" if GENERATES and config["diffusion"]["conditions"] else [],
 
 

@@ -1,6 +1,8 @@
 """The report: every name escaped, numbers as a reader wants them, losses and verdicts said plainly."""
 
 import copy
+import hashlib
+import json
 import re
 
 import biom
@@ -14,9 +16,10 @@ from matplotlib.figure import Figure
 from taxoscape.digest import ROOT
 from taxoscape.files import write_json, write_tsv
 from taxoscape.palette import UNASSIGNED, choose_clades
-from taxoscape.report import community, figures, learned, measured, methods
+from taxoscape.report import cards, community, figures, learned, measured, methods
+from taxoscape.report.cells import format_cell, interval
 from taxoscape.report.paragraphs import PARAGRAPHS
-from taxoscape.report.parts import Section, Table, drawn, format_cell, interval, page
+from taxoscape.report.parts import Section, Table, drawn, page
 
 TEMPLATE = ROOT / "workflow" / "report" / "report.html.j2"
 
@@ -261,3 +264,46 @@ def test_fields_with_and_without_a_difference_are_named():
 def test_taxa_are_shown_by_the_size_of_a_sound_effect():
     taxa = pd.DataFrame({"taxon": list("abc"), "log2_fold_change": [1.0, -3.0, 9.0], "q": [0.01, 0.001, 0.5]})
     assert list(community.differential_table(taxa)["taxon"]) == ["b", "a"]
+
+
+# Model cards
+
+
+def entry(value: float) -> dict:
+    return {"value": value, "low": value - 1, "high": value + 1}
+
+
+def test_the_card_of_a_predictor_says_data_splits_figures_limits_and_how_to_repeat_it(tmp_path):
+    (tmp_path / "design.tsv").write_text("sample\tgroup\tage\na\tg1\t3\nb\tg2\t\nc\tg2\t5\n")
+    (tmp_path / "encoding.json").write_text(json.dumps({"fields": {}, "targets": {"age": {"type": "regression"}}}))
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    config = {"seed": 7, "metadata": {"group": ["subject"], "folds": 5}, "rarefy": {"depth": 2000}}
+    models = {"aam": {"mae": entry(2.0)}, "random_forest": {"mae": entry(3.0), "r2": entry(0.5)}}
+    found = {"target": "age", "models": models, "verdict": "no signal beyond the mean predictor."}
+    card = cards.predictor_card("aam", config, found, tmp_path / "design.tsv", [tmp_path / "model.pt"])
+    assert "2 samples with a known age, of 2 groups, 2000 reads drawn of each." in card
+    assert "samples that share subject stay together" in card
+    assert "| random forest | 3 (2 to 4) | 0.5 (-0.5 to 1.5) |" in card
+    assert "no signal beyond the mean predictor." in card
+    assert "`seed: 7`" in card
+    assert hashlib.sha256(b"weights").hexdigest() in card
+    assert "not causes" in card
+
+
+def test_the_card_of_a_generator_says_what_its_samples_are_not_for(tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"weights")
+    quality = {"model": "mlp", "training_samples": 40, "validation_samples": 8, "taxa": 90, "fields": ["age"]}
+    found = {
+        "n_real": 12,
+        "groups": 4,
+        "verdict": "the baseline is better.",
+        "models": {"diffusion": {"auc": entry(2)}},
+    }
+    card = cards.generator_card({"seed": 0}, quality, found, tmp_path / "model.pt")
+    assert card.startswith("# diffusion: communities")
+    assert "Conditions: age." in card
+    assert "the baseline is better." in card
+    assert "nothing is more certain for being drawn more often" in card
+    assert cards.generator_card({"seed": 0}, quality | {"model": "copula"}, found, tmp_path / "model.pt").startswith(
+        "# copula"
+    )

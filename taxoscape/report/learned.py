@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from taxoscape.report import figures
-from taxoscape.report.parts import Figure, Section, Table, drawn, interval, stored
+from taxoscape.report.cells import interval
+from taxoscape.report.parts import Figure, Section, Table, drawn, stored
 
 PREVIEWS = {
     "taxa": "The map of taxa: every dot is one ASV in a cell of its own, relatives lie together.",

@@ -132,3 +132,29 @@ if TARGETS:
             "Hiding ASVs to see what the predictions of {wildcards.target} rest on"
         script:
             "../scripts/explain_predictions.py"
+
+    rule describe_predictor:
+        input:
+            metrics="results/aam/{target}/metrics.json",
+            models=expand("results/aam/{{target}}/fold{fold}/model.pt", fold=FOLDS),
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+        output:
+            card="results/aam/{target}/card.md",
+        log:
+            "logs/aam/describe_predictor/{target}.log",
+        benchmark:
+            "benchmarks/aam/describe_predictor/{target}.tsv"
+        conda:
+            "../envs/aam.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(1000),
+        params:
+            # The card names settings of several sections.
+            config={name: config[name] for name in ("seed", "metadata", "rarefy")},
+            code=code("describe_predictor.py"),
+        message:
+            "Writing the card of the models of {wildcards.target}"
+        script:
+            "../scripts/describe_predictor.py"

@@ -57,6 +57,32 @@ rule generate_communities:
         "../scripts/generate_communities.py"
 
 
+rule describe_generator:
+    input:
+        model="results/diffusion/model.pt",
+        quality="results/diffusion/quality.json",
+        metrics="results/evaluation/generation.json",
+    output:
+        card="results/diffusion/card.md",
+    log:
+        "logs/diffusion/describe_generator.log",
+    benchmark:
+        "benchmarks/diffusion/describe_generator.tsv"
+    conda:
+        "../envs/diffusion.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+    params:
+        # The card names settings of several sections.
+        config={name: config[name] for name in ("seed", "metadata", "rarefy")},
+        code=code("describe_generator.py"),
+    message:
+        "Writing the card of the generator"
+    script:
+        "../scripts/describe_generator.py"
+
+
 if config["diffusion"]["conditions"]:
 
     rule generate_asked:

@@ -73,3 +73,33 @@ if PHENOTYPES:
             "Holding the distributions of {wildcards.target} against the baselines"
         script:
             "../scripts/evaluate_phenotype.py"
+
+    rule describe_phenotype:
+        input:
+            metrics="results/phenotype/{target}/metrics.json",
+            models=expand(
+                "results/phenotype/{learned}/fold{fold}/model.pt",
+                learned="joint" if config["phenotype"]["joint"] else "{target}",
+                fold=FOLDS,
+            ),
+            design="results/metadata/design.tsv",
+            encoding="results/metadata/encoding.json",
+        output:
+            card="results/phenotype/{target}/card.md",
+        log:
+            "logs/phenotype/describe_phenotype/{target}.log",
+        benchmark:
+            "benchmarks/phenotype/describe_phenotype/{target}.tsv"
+        conda:
+            "../envs/phenotype.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory(1000),
+        params:
+            # The card names settings of several sections.
+            config={name: config[name] for name in ("seed", "metadata", "rarefy")},
+            code=code("describe_phenotype.py"),
+        message:
+            "Writing the card of the phenotype models of {wildcards.target}"
+        script:
+            "../scripts/describe_phenotype.py"
