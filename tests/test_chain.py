@@ -83,7 +83,18 @@ def test_the_report_is_one_file_that_says_the_data_are_simulated(chain):
     html = chain.result("report/report.html").read_text()
     assert "These data are simulated" in html
     assert not re.search(r"""(src|href)=["']?https?:""", html)
-    for stage in ("reads", "taxonomy", "phylogeny", "functions", "metadata", "embedding", "images", "aam", "diffusion"):
+    for stage in (
+        "reads",
+        "taxonomy",
+        "phylogeny",
+        "functions",
+        "metadata",
+        "embedding",
+        "images",
+        "aam",
+        "phenotype",
+        "diffusion",
+    ):
         assert f'<section id="{stage}">' in html
 
 

@@ -384,6 +384,12 @@ def test_options_of_aam_that_do_not_go_together_are_refused(study):
         checks.check_config(study, SCHEMA)
 
 
+def test_fields_that_no_distribution_could_read_are_refused(study):
+    study["phenotype"]["fields"] = True
+    with pytest.raises(InputError, match="phenotype.fields is true, but metadata.fields names nothing besides"):
+        checks.check_config(study, SCHEMA)
+
+
 def test_a_run_name_that_is_no_file_name_is_refused(reads):
     write_sheet([["s1", "../up", "s1_1.fastq.gz", "s1_2.fastq.gz"]], ("sample", "run", "fq1", "fq2"))
     assert "../up" in refused(reads)

@@ -434,7 +434,7 @@ def test_several_phenotypes_are_learned_together_from_samples_that_have_them_all
     lacking = replace(data.tasks[1], fold=np.where(np.arange(30) < 6, -1, data.tasks[1].fold))
     data = replace(data, tasks=[data.tasks[0], lacking])
     assert data.known(0).min() >= 6
-    done = ensemble.train_fold(data, make_sources(), 0, options(steps=100), SEED)
+    done = ensemble.train_fold(data, make_sources(), 0, options(steps=75), SEED)
     found = ensemble.predict(done, data, np.arange(30), options(), SEED)
     assert found.shape == (30, 40, 2)
     mean = found.mean(axis=1)
@@ -647,8 +647,8 @@ def judged(tmp_path: Path, data: Study, **changes) -> evaluate.Judged:
 
 
 def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_path):
-    data = make_study(60)
-    found = judged(tmp_path, data, steps=100)
+    data = make_study(48)
+    found = judged(tmp_path, data)
     assert list(found.predictions.columns) == [
         *("sample", "fold", "truth", "prediction", "sd", "low50", "high50", "low90", "high90")
     ]

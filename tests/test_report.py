@@ -170,6 +170,28 @@ def test_figures_are_the_same_bytes_twice():
     assert first == second
 
 
+def test_distributions_stand_beside_their_baselines(tmp_path):
+    entry = {"value": 1.5, "low": 1.0, "high": 2.0}
+    none = {"value": None, "low": None, "high": None}
+    found = {"verdict": "better than chance", "n": 40, "groups": 12, "folds": 5, "repeats": 1}
+    found["models"] = {
+        "diffusion": {"mae": entry, "crps": entry, "cover50": entry, "cover90": entry},
+        "random_forest": {"mae": entry, "crps": entry, "cover50": none, "cover90": none},
+    }
+    found["paired"] = {"random_forest": {"mae": entry, "crps": entry}}
+    write_json(found, tmp_path / "metrics.json")
+    (tmp_path / "dot.png").write_bytes(dot())
+    files = {"phenotype": {"age": tmp_path / "metrics.json"}}
+    files |= dict.fromkeys(("phenotype_plots", "calibration_plots"), {"age": tmp_path / "dot.png"})
+    section = learned.phenotype(files, DEFAULTS)
+    assert section.notes == ["age: better than chance"]
+    models, differences = (table.frame for table in section.tables)
+    assert models.iloc[1, -1] == "not defined"
+    assert list(differences.iloc[0]) == ["random forest", "1.5 (1 to 2)", "1.5 (1 to 2)"]
+    assert list(differences.columns) == ["baseline", "difference in mean absolute error", "difference in CRPS"]
+    assert len(section.figures) == 2
+
+
 DEFAULTS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 CITATIONS = pd.read_csv(ROOT / "resources" / "citations.tsv", sep="\t", dtype=str, keep_default_na=False)
 CHOICES = {

@@ -56,6 +56,7 @@ def judge(
         "n": len(rows),
         "groups": len(np.unique(groups)),
         "folds": len(np.unique(fold)),
+        "repeats": 1,
         "metric": "crps",
         "learned_with": [other.name for other in data.tasks if other is not task],
         "fields": list(data.fields),
