@@ -10,6 +10,8 @@ from taxoscape.errors import InputError
 from taxoscape.rarefy import enough
 
 AUTO = "auto"
+# A depth chosen by itself goes this far down, as a share of it, where that keeps further samples.
+GIVEN_UP = 0.01
 # Depths listed at most; every sample's own where there are fewer samples.
 MOST_DEPTHS = 200
 
@@ -17,7 +19,7 @@ MOST_DEPTHS = 200
 def choose(reads: np.ndarray, config: dict) -> int:
     """Depth (reads) for samples with these reads: rarefy.depth, or for `auto` the highest that keeps rarefy.keep.
 
-    Samples without a read do not count. Raises InputError when no sample has that many reads.
+    That is lowered by up to GIVEN_UP of it where samples fall short of it by no more. Samples without a read do not count. Raises InputError when no sample has that many reads.
     """
     reads = np.asarray(reads)
     if config["depth"] != AUTO:
@@ -26,7 +28,8 @@ def choose(reads: np.ndarray, config: dict) -> int:
     reads = np.sort(reads[reads > 0])[::-1]
     if not len(reads):
         raise InputError("rarefy.depth=auto finds no sample with reads: see results/filter/track.tsv for where they go")
-    return int(reads[max(int(np.ceil(config["keep"] * len(reads))), 1) - 1])
+    highest = reads[max(int(np.ceil(config["keep"] * len(reads))), 1) - 1]
+    return int(reads[reads >= (1 - GIVEN_UP) * highest].min())
 
 
 def tradeoff(reads: np.ndarray) -> pd.DataFrame:
