@@ -643,7 +643,8 @@ def judged(tmp_path: Path, data: Study, **changes) -> evaluate.Judged:
         done = ensemble.train_fold(data, make_sources(), fold, chosen, SEED)
         paths.append(tmp_path / f"fold{fold}.pt")
         saved.save(done, [], chosen, data.samples[data.known(fold)].tolist(), paths[-1])
-    return evaluate.judge(data, "y0", paths, data.counts.toarray(), chosen, SEED)
+    dealt = data.tasks[0].fold[:, None]
+    return evaluate.judge(data, "y0", dealt, paths, data.counts.toarray(), chosen, SEED)
 
 
 def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_path):
@@ -678,8 +679,21 @@ def test_a_model_is_not_judged_by_what_it_has_learned_from(tmp_path):
     data = make_study(24)
     done = ensemble.train_fold(data, make_sources(), 0, options(), SEED)
     saved.save(done, [], options(), data.samples.tolist(), tmp_path / "model.pt")
+    dealt = data.tasks[0].fold[:, None]
     with pytest.raises(InputError, match="model.pt has learned from 8 samples that it is to be judged by"):
-        evaluate.judge(data, "y0", [tmp_path / "model.pt"], data.counts.toarray(), options(), SEED)
+        evaluate.judge(data, "y0", dealt, [tmp_path / "model.pt"], data.counts.toarray(), options(), SEED)
+
+
+def test_every_repeat_of_the_folds_is_judged_by_its_own_models():
+    task = make_study(12).tasks[0]
+    task = replace(task, fold=np.where(np.arange(12) == 0, -1, task.fold))  # the target of the first is missing
+    dealt = np.stack([make_study(12).tasks[0].fold, 3 + (np.arange(12) // 4)], axis=1)
+    found = evaluate.folds_of(task, dealt)
+    assert [fold for _, fold in found] == [0, 1, 2, 3, 4, 5]
+    tested = [own.rows(fold)[1] for own, fold in found]
+    for part in (tested[:3], tested[3:]):
+        assert sorted(np.concatenate(part)) == list(range(1, 12))
+    np.testing.assert_array_equal(tested[4], [4, 5, 6, 7])
 
 
 # The config

@@ -1,7 +1,7 @@
 """Diffusion beside the baselines: errors, CRPS and coverage with intervals over groups, and a verdict in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,41 +33,61 @@ class Judged:
 
 
 def judge(
-    data: Study, target: str, models: Sequence[str | Path], counts: np.ndarray, options: Options, seed: int
+    data: Study,
+    target: str,
+    dealt: np.ndarray,
+    models: Sequence[str | Path],
+    counts: np.ndarray,
+    options: Options,
+    seed: int,
 ) -> Judged:
     """Draw for the test samples of each fold from its model, and hold the draws against the baselines.
 
-    `models` are the files of the folds 0, 1, ...; `counts` [N, T] the rarefied counts that the baselines read.
+    `dealt` [N, R] are the folds of the samples in every repeat, `models` the files of the folds 0, 1, ...; `counts`
+    [N, T] the rarefied counts that the baselines read.
     """
     place = [task.name for task in data.tasks].index(target)
-    task, folds = data.tasks[place], []
-    for fold, path in enumerate(models):
-        rows = task.rows(fold)[1]
-        folds.append((fold, rows, *ours(path, data, rows, place, options, seed)))
-    rows = np.concatenate([rows for _, rows, *_ in folds])
-    theirs = baselines(task, counts, options, seed, len(models))
-    forecasts = {"diffusion": joined([guess for *_, guess, _ in folds])} | theirs
-    truth, fold, groups = task.values[rows].astype(float), task.fold[rows], task.groups[rows]
+    task, tested, spreads, guesses = data.tasks[place], [], [], []
+    for own, fold in folds_of(task, dealt):
+        rows = own.rows(fold)[1]
+        guess, spread = ours(models[fold], data, rows, place, options, seed)
+        tested.append(pd.DataFrame({"row": rows, "fold": fold}))
+        spreads.append(spread)
+        guesses.append({"diffusion": guess} | baselines(own, fold, counts, options, seed))
+    order = pd.concat(tested, ignore_index=True)
+    rows, fold = order["row"].to_numpy(), order["fold"].to_numpy()
+    forecasts = {name: joined([guess[name] for guess in guesses]) for name in ("diffusion", *NAMES)}
+    truth, groups = task.values[rows].astype(float), task.groups[rows]
     scored, paired = evaluate(truth, groups, forecasts, options.bootstraps, seed)
+    number, subjects = len(np.unique(rows)), len(np.unique(groups))
     report = {
         "target": target,
         "type": "regression",
         "unit": task.unit,
-        "n": len(rows),
-        "groups": len(np.unique(groups)),
-        "folds": len(np.unique(fold)),
-        "repeats": 1,
+        "n": number,
+        "groups": subjects,
+        "folds": len(np.unique(fold)) // dealt.shape[1],
+        "repeats": dealt.shape[1],
         "metric": "crps",
         "learned_with": [other.name for other in data.tasks if other is not task],
         "fields": list(data.fields),
-        "spread": [spread for *_, spread in folds],
+        "spread": spreads,
         "models": scored,
         "paired": paired,
-        "verdict": verdict(scored, paired, len(rows), len(np.unique(groups))),
+        "verdict": verdict(scored, paired, number, subjects),
     }
     names = data.samples[rows]
-    other = {"sample": names, "fold": fold, "truth": truth} | {name: theirs[name].prediction for name in NAMES}
+    other = {"sample": names, "fold": fold, "truth": truth} | {name: forecasts[name].prediction for name in NAMES}
     return Judged(truth, forecasts, table(names, fold, truth, forecasts["diffusion"]), pd.DataFrame(other), report)
+
+
+def folds_of(task: Task, dealt: np.ndarray) -> list[tuple[Task, int]]:
+    """Every fold of every repeat that has a sample to test: the task with the folds of that repeat, and its number."""
+    found = []
+    for column in dealt.T:
+        own = replace(task, fold=np.where(task.fold >= 0, column, -1))
+        found += [(own, int(fold)) for fold in np.unique(own.fold[own.fold >= 0])]
+    return found
 
 
 def ours(
@@ -86,16 +106,11 @@ def ours(
     return Forecast(drawn.mean(axis=1), drawn), {"stretch": trained.stretch[place], "error": error}
 
 
-def baselines(task: Task, counts: np.ndarray, options: Options, seed: int, folds: int) -> dict[str, Forecast]:
-    """Forecasts of every sample with a known target, in the order of the folds, by every baseline."""
+def baselines(task: Task, fold: int, counts: np.ndarray, options: Options, seed: int) -> dict[str, Forecast]:
+    """Forecasts of the test samples of a fold by every baseline."""
     used = np.flatnonzero(task.fold >= 0)
-    truth, fold, groups = task.values[used].astype(float), task.fold[used], task.groups[used]
-    parts = [
-        forecast(counts[used], truth, groups, fold != number, options.draws, options.trees, seed)
-        for number in range(folds)
-        if (fold == number).any()
-    ]
-    return {name: joined([part[name] for part in parts]) for name in NAMES}
+    truth, train = task.values[used].astype(float), task.fold[used] != fold
+    return forecast(counts[used], truth, task.groups[used], train, options.draws, options.trees, seed)
 
 
 def joined(parts: list[Forecast]) -> Forecast:

@@ -48,16 +48,24 @@ class Study:
 
 
 def read_study(
-    table: str | Path, rarefied: str | Path, folder: Sequence[str | Path], targets: Sequence[str], with_fields: bool
+    table: str | Path,
+    rarefied: str | Path,
+    folder: Sequence[str | Path],
+    targets: Sequence[str],
+    with_fields: bool,
+    fold: int = 0,
 ) -> Study:
-    """Read the samples of `rarefied`, at its depth; `folder`: design.tsv, encoding.json and splits.tsv."""
+    """Read the samples of `rarefied`, at its depth; `folder`: design.tsv, encoding.json and splits.tsv.
+
+    The tasks have the folds of the repeat in which `fold` is.
+    """
     counted, shallow = tables.read_table(table), tables.read_table(rarefied)
     samples = np.asarray(shallow.ids()).astype(str)
     place = {name: row for row, name in enumerate(counted.ids())}
     counts = counted.matrix_data.T.tocsr()[[place[name] for name in samples]].astype(np.int64)
     counts.eliminate_zeros()
     counts.sort_indices()
-    tasks = [read_task(samples, *folder, name) for name in targets]
+    tasks = [read_task(samples, *folder, name, fold) for name in targets]
     design, encoding = metadata.read_design(folder[0]), read_json(folder[1])
     fields = usable(design, encoding, targets) if with_fields else []
     encoding["fields"] = {name: encoding["fields"][name] for name in fields}

@@ -1,6 +1,7 @@
 """Judge: the models of all folds -> draws for every held-out sample, the baselines beside them, metrics, pictures."""
 
 from taxoscape import tables
+from taxoscape.aam.task import read_repeats
 from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
 from taxoscape.phenotype import evaluate, figures, study, training
@@ -13,7 +14,8 @@ with logged(snakemake.log[0]):
     design = given.design, given.encoding, given.splits
     data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields)
     rarefied = tables.counts(tables.read_table(given.rarefied))
-    judged = evaluate.judge(data, target, given.models, rarefied, options, params.seed)
+    dealt = read_repeats(data.samples, given.splits)
+    judged = evaluate.judge(data, target, dealt, given.models, rarefied, options, params.seed)
     write_tsv(judged.predictions, wanted.predictions)
     write_tsv(judged.baselines, wanted.baselines)
     write_json(judged.report, wanted.metrics)

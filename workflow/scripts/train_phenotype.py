@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     options, fold = Options(**params.config), int(snakemake.wildcards.fold)
     training.settle(options)
     design = given.design, given.encoding, given.splits
-    data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields)
+    data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields, fold)
     sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
     folder = saved.resume_folder({**params, **snakemake.wildcards}, list(given))
     trained = ensemble.train_fold(data, sources, fold, options, params.seed, folder)
