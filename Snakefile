@@ -33,6 +33,7 @@ include: "workflow/rules/diversity.smk"
 include: "workflow/rules/aam.smk"
 include: "workflow/rules/phenotype.smk"
 include: "workflow/rules/diffusion.smk"
+include: "workflow/rules/forecast.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/report.smk"
 
@@ -53,6 +54,7 @@ rule all:
         expand("results/phenotype/{target}/card.md", target=PHENOTYPES),
         "results/diffusion/card.md" if GENERATES else [],
         "results/diffusion/asked.biom" if GENERATES and config["diffusion"]["conditions"] else [],
+        "results/forecast/forecasts.biom" if FORECASTS else [],
 
 
 onsuccess:

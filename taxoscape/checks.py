@@ -17,6 +17,7 @@ from taxoscape.diversity.check import check_diversity
 from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
 from taxoscape.filter import check_filter, foreseen
+from taxoscape.forecast.check import check_forecast, check_options
 from taxoscape.functions.check import check_functions
 from taxoscape.layout.existing import read_existing
 from taxoscape.metadata import check_metadata
@@ -42,6 +43,7 @@ def check_config(config: dict, schema: str | Path) -> None:
     check_images(config["images"])
     check_aam(config["aam"], config["metadata"]["targets"])
     check_phenotype(config)
+    check_options(config)
 
 
 def check_programs(config: dict) -> None:
@@ -125,6 +127,7 @@ def check_study(config: dict) -> None:
     check_filter(config, len(samples))
     check_metadata(config["metadata"], samples)
     check_diversity(config)
+    check_forecast(config, samples)
     read_existing(config["layout"]["existing"], config["layout"]["grid"])
     _check_references(config)
 

@@ -33,6 +33,7 @@ TINY = {
     },
     "phenotype": {"steps": 25, "width": 8, "members": 2, "draws": 20, "trees": 20, "bootstraps": 50},
     "diffusion": {"steps": 60, "width": 32, "samples": 20},
+    "forecast": {"steps": 60, "width": 8, "blocks": 1, "draws": 8, "sample_steps": 3, "bootstraps": 20},
     "evaluation": {"trees": 20, "bootstraps": 20, "repeats": 1},
 }
 

@@ -256,6 +256,33 @@ def test_sampling_starts_at_the_last_time(sampler):
     assert signals == sorted(signals)
 
 
+def narrow(std: float):
+    """A network that knows that its values are Gaussian with a small standard deviation (v-prediction)."""
+
+    def network(noisy, signal, noise, values, missing):
+        a, s = signal[:, None], noise[:, None]
+        clean = a * std**2 / (a**2 * std**2 + s**2) * noisy
+        return a * (noisy - a * clean) / s - s * clean
+
+    return network
+
+
+@pytest.mark.parametrize(("spacing", "low", "high"), [(None, 0.2, 0.6), (2.0, 0.9, 1.1)])
+def test_what_hardly_varies_keeps_its_spread_where_times_are_dense_near_the_data(spacing, low, high):
+    empty, schedule = torch.zeros(4000, 0), sampling.Schedule("cosine", 1000, "v")
+    noise = torch.randn(4000, 2, generator=torch.Generator().manual_seed(0))
+    settings = {"sampler": "dpm", "steps": 12, "guidance": 1.0, "bound": 9.0, "spacing": spacing}
+    found = sampling.sample(narrow(0.1), noise, empty, empty > 0, schedule, **settings)
+    assert low < found.std().item() / 0.1 < high
+
+
+def test_sampling_times_fall_from_the_last_to_near_the_data():
+    times = sampling.times(sampling.Schedule("cosine", 1000, "v"), 10, 2.0)
+    assert times[0] == 999
+    assert times == sorted(set(times), reverse=True)
+    assert times[-1] == 10
+
+
 def test_guidance_moves_away_from_the_unconditional_estimate():
     def network(noisy, signal, noise, values, missing):
         return torch.where(missing, torch.zeros_like(noisy), values)

@@ -94,6 +94,12 @@ OTHER = {
     "diffusion.prediction": "x0",
     "diffusion.schedule": "linear",
     "diffusion.sampler": "dpm",
+    "forecast.interventions": ["antibiotic", "diet"],
+    "forecast.what_if": {"antibiotic": ["after", "none"]},
+    "forecast.horizons": [10.0],
+    "forecast.subject": "S03",
+    "forecast.width": 16,
+    "forecast.prediction": "x0",
     "report.title": "another title",
     "report.note": "a note",
     "functions.normalise": False,
@@ -189,7 +195,7 @@ def tiny(chain) -> dict:
 
 def expected(leaf: str, depends: dict[str, set[str]], seeded: set[str]) -> set[str]:
     stage = leaf.split(".")[0]
-    if leaf in ("aam.enabled", "phenotype.enabled", "diffusion.enabled", "diversity.enabled"):
+    if leaf in [f"{stage}.enabled" for stage in ("aam", "phenotype", "diffusion", "diversity", "forecast")]:
         return {"write_report"}
     if leaf == "reads.primers":  # its rules run only where primers are cut
         return expected("reads.primers_left", depends, seeded) | {"trim_primers", "gather_primers"}

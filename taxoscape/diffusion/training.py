@@ -72,15 +72,23 @@ def loss(network: nn.Module, batch: Batch, prediction: str) -> torch.Tensor:
 
 def add_noise(samples: Samples, scaler: dequantise.Scaler, schedule: Schedule, rng: np.random.Generator) -> Batch:
     """Dequantise samples and noise each to a random time of its own."""
-    scheduler = forward_process(schedule)
     clean = torch.tensor(dequantise.encode(samples.counts, scaler, rng)).float()
+    parts = noised(clean, schedule, rng)
+    return Batch(*parts, torch.tensor(samples.values).float(), torch.tensor(samples.missing))
+
+
+def noised(
+    clean: torch.Tensor, schedule: Schedule, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clean values [B, D] -> noisy [B, D], target [B, D], signal [B] and noise [B] at a random time each."""
+    scheduler = forward_process(schedule)
     noise = torch.tensor(rng.standard_normal(clean.shape)).float()
     time = torch.tensor(_stratified_times(len(clean), schedule.timesteps, rng))
     noisy = scheduler.add_noise(clean, noise, time)
     velocity = scheduler.get_velocity(clean, noise, time)
     target = {"x0": clean, "epsilon": noise, "v": velocity}[schedule.prediction]
     signal, level = (table[time] for table in levels(schedule))
-    return Batch(noisy, target, signal, level, torch.tensor(samples.values).float(), torch.tensor(samples.missing))
+    return noisy, target, signal, level
 
 
 class Average:

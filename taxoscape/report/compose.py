@@ -7,7 +7,7 @@ import yaml
 
 import taxoscape
 from taxoscape import tables
-from taxoscape.report import community, learned, measured, methods
+from taxoscape.report import community, learned, measured, methods, trajectories
 from taxoscape.report.parts import Section, page
 
 # Section and the file without which the study has no such section, in the order of the chain.
@@ -23,6 +23,7 @@ SECTIONS = [
     (learned.predictions, "metrics"),
     (learned.phenotype, "phenotype"),
     (learned.generation, "generation"),
+    (trajectories.forecasts, "design"),
     (methods.methods, "versions"),
 ]
 
@@ -68,4 +69,6 @@ def verdicts(files: dict, sections: list[Section]) -> list[str]:
     ]
     if files.get("generation"):
         found.append("Generated communities: " + json.loads(Path(files["generation"]).read_text())["verdict"])
+    if files.get("forecast"):
+        found.append("Forecasts: " + json.loads(Path(files["forecast"]).read_text())["verdict"])
     return found + [warning for section in sections for warning in section.warnings]

@@ -5,6 +5,7 @@ A paragraph of a stage that did not run is empty. @key names a row of resources/
 
 from pathlib import Path
 
+from taxoscape.forecast.check import why_not
 from taxoscape.phenotype.options import regressions
 
 
@@ -174,6 +175,20 @@ def generation(config: dict, versions: dict) -> str:
     )
 
 
+def forecasts(config: dict, versions: dict) -> str:
+    settings = config["forecast"]
+    if why_not(config):
+        return ""
+    planned = f" and {', '.join(settings['interventions'])} as planned" if settings["interventions"] else ""
+    return (
+        f"Later samples of every subject were forecast from its earlier ones{planned}, in "
+        f"{config['metadata']['folds']} folds with subjects kept together: a Gaussian process @gaussian_process over "
+        "the subject's deviations from the population's course, about which a diffusion model @ddpm conditioned on the "
+        "set of earlier samples, sampled by DPM-Solver++ @dpm, draws the scatter; "
+        "its intervals were scaled on held-out subjects @conformal."
+    )
+
+
 def workflow(config: dict, versions: dict) -> str:
     return f"All steps ran in one Snakemake workflow @snakemake with seed {config['seed']}."
 
@@ -189,5 +204,6 @@ PARAGRAPHS = [
     predictions,
     phenotype,
     generation,
+    forecasts,
     workflow,
 ]

@@ -7,6 +7,7 @@ import yaml
 from taxoscape import checks, demo, references
 from taxoscape.digest import code
 from taxoscape.errors import InputError, one_line
+from taxoscape.forecast.check import why_not
 from taxoscape.phenotype.options import regressions
 
 
@@ -113,6 +114,7 @@ def shards_of(pattern):
 TARGETS = list(config["metadata"]["targets"]) if config["aam"]["enabled"] else []
 PHENOTYPES = regressions(config["metadata"]["targets"]) if config["phenotype"]["enabled"] else []
 GENERATES = config["diffusion"]["enabled"]
+FORECASTS = why_not(config) is None
 FOLDS = range(config["metadata"]["folds"] * config["metadata"]["repeats"])
 
 

@@ -6,6 +6,15 @@ GENERATION_PLOTS = {
     "generation": "Each generator against the held-out samples: dots with 95 % intervals.",
     "generation_taxa": "Taxa in generated and in held-out samples: how often each occurs and how abundant it is.",
 }
+FORECAST_PLOTS = {
+    "errors": "Forecasts (red) and baselines by how far ahead: dots with 95 % intervals over subjects.",
+    "coverage": "Share of what was observed inside the intervals, against what they promise.",
+}
+if config["forecast"]["what_if"]:
+    FORECAST_PLOTS["what_if"] = (
+        "The same subjects forecast with and without a planned change, with the same noise. It shows what the model has "
+        "learned; whether the change is the cause, it cannot know."
+    )
 
 # Versions and arguments that the stages of this study have recorded.
 VERSIONS = ["results/functions/versions.json"] if METHOD != "none" else []
@@ -70,6 +79,9 @@ rule write_report:
         calibration_plots=expand("results/phenotype/{target}/calibration.png", target=PHENOTYPES),
         generation="results/evaluation/generation.json" if GENERATES else [],
         generation_plots=expand("results/evaluation/{name}.png", name=GENERATION_PLOTS) if GENERATES else [],
+        forecast="results/forecast/metrics.json" if FORECASTS else [],
+        forecast_course="results/forecast/course.html" if FORECASTS else [],
+        forecast_plots=expand("results/forecast/{name}.png", name=FORECAST_PLOTS) if FORECASTS else [],
     output:
         html="results/report/report.html",
     log:
@@ -89,7 +101,10 @@ rule write_report:
             **dict.fromkeys(["metrics", "prediction_plots", "attribution_plots"], TARGETS),
             **dict.fromkeys(["phenotype", "phenotype_plots", "calibration_plots"], PHENOTYPES),
         },
-        captions=list(GENERATION_PLOTS.values()),
+        captions={
+            "generation_plots": list(GENERATION_PLOTS.values()),
+            "forecast_plots": list(FORECAST_PLOTS.values()),
+        },
         code=code("write_report.py"),
     message:
         "Writing the report"

@@ -9,6 +9,7 @@ with logged(snakemake.log[0]):
     files = {name: value for name, value in snakemake.input.items() if name not in parameters.targeted and value}
     for name, targets in parameters.targeted.items():
         files[name] = dict(zip(targets, snakemake.input[name], strict=True))
-    files["generation_plots"] = dict(zip(files.get("generation_plots", []), parameters.captions, strict=False))
+    for name, captions in parameters.captions.items():
+        files[name] = dict(zip(files.get(name, []), captions, strict=False))
     html = compose(files, parameters.config, snakemake.input.template, parameters.simulated)
     write_text(html, snakemake.output.html)

@@ -1,0 +1,297 @@
+"""A forecaster as something to fit, save, load and ask: the anchor, the network and the spread, per fold.
+
+A forecast is the anchor plus the standard deviation of its error times what the network draws; how far draws lie
+from their median is then scaled so that intervals hold what they say on held-out subjects (`spread`).
+"""
+
+import dataclasses
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from taxoscape.compositions import clr_inverse
+from taxoscape.diffusion import sampling
+from taxoscape.errors import InputError
+from taxoscape.files import atomic
+from taxoscape.forecast import anchor as anchors
+from taxoscape.forecast import spread as spreads
+from taxoscape.forecast import training
+from taxoscape.forecast.anchor import Anchor
+from taxoscape.forecast.asked import Conditioned, ask, condition
+from taxoscape.forecast.courses import Courses, Task, tasks, typical_step
+from taxoscape.forecast.denoiser import Denoiser
+from taxoscape.forecast.spread import Spread
+
+VERSION = 1
+# The x_0 estimate stays within this many times the largest training deviation.
+MARGIN = 1.2
+# Exponent of the sampling times: taxa that hardly scatter need steps at little noise.
+SPACING = 2.0
+# Communities sampled at a time.
+BATCH = 64
+# Held-out forecasts that the spread is fitted on, at most.
+CALIBRATION = 150
+# Streams of noise.
+FUTURE, EVALUATED, CALIBRATED = range(3)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Config section `forecast`."""
+
+    enabled: bool
+    interventions: list[str]
+    what_if: dict[str, list]
+    horizons: list[float] | None  # unit of metadata.time
+    subject: str | None  # of the animation
+    validation: float  # share of a fold's training subjects that stops and calibrates
+    width: int
+    blocks: int
+    dropout: float  # 0-1
+    steps: int  # optimizer steps at most
+    batch_size: int  # forecasts
+    lr: float
+    weight_decay: float
+    prediction: str  # v | x0
+    train_timesteps: int
+    sample_steps: int
+    condition_dropout: float  # 0-1
+    ema: float
+    patience: int  # rounds of 50 steps
+    draws: int
+    kept_draws: int  # written as counts
+    targets: int  # forecasts of a subject and horizon that are evaluated, at most
+    bootstraps: int
+    threads: int
+
+
+def fit(
+    courses: Courses,
+    trained: np.ndarray,
+    held_out: np.ndarray,
+    options: Options,
+    seed: tuple[int, ...],
+    state: dict | None = None,
+    keep: Callable[[dict], None] = lambda state: None,
+) -> tuple[dict, pd.DataFrame]:
+    """Fit to the subjects `trained`, stopped and calibrated by `held_out` -> model, losses."""
+    rows = np.flatnonzero(np.isin(courses.subjects, trained))
+    known = courses.take(rows)
+    planned = np.isin(courses.field_names, options.interventions)
+    found = anchors.fit(
+        known.subjects,
+        known.time,
+        known.values,
+        known.shares,
+        known.fields,
+        known.missing,
+        categories=courses.categories,
+        planned=planned,
+        step=typical_step(courses, trained),
+    )
+    sets = [tasks(courses, subjects) for subjects in (trained, held_out)]
+    if not all(sets):
+        raise InputError(
+            f"forecast: {len(trained)} training and {len(held_out)} held-out subjects do not both hold one with two "
+            "time points: lower metadata.folds, or set forecast.enabled: false"
+        )
+    torch.manual_seed(int(np.random.default_rng((*seed, 0)).integers(2**62)))
+    model = {
+        "version": VERSION,
+        "options": dataclasses.asdict(options),
+        "categories": courses.categories,
+        "field_names": courses.field_names,
+        "taxa": [str(taxon) for taxon in courses.taxa],
+        "anchor": _plain(found),
+        "seen": torch.tensor(known.counts.sum(axis=0) > 0),
+    }
+    network = _network(model)
+    examples = [_examples(courses, found, part, options) for part in sets]
+    print(f"{sum(w.numel() for w in network.parameters()):,} weights, {len(sets[0])} training tasks of {len(trained)}")
+    network, history = training.train(
+        network, *examples, schedule(options), _plan(options), seed, state=state, keep=keep
+    )
+    bound = MARGIN * float(examples[0].clean.abs().max())
+    model |= {"network": network.state_dict(), "bound": bound}
+    return model | {"spread": _plain(_calibrate(model, courses, sets[1], seed))}, history
+
+
+def draw(
+    model: dict, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray, spread: Spread | None = None
+) -> np.ndarray:
+    """Centred log-ratios [P, S, D] of P forecasts from noise [P, S, D]; `first` [P]: whether of the next sample.
+
+    `spread` is the model's own where none is given.
+    """
+    spread = spread_of(model) if spread is None else spread
+    errors = _errors(model, conditioned, noise)
+    errors = spreads.apply(errors, spread.factors[np.asarray(first, dtype=int)])
+    drawn = conditioned.mean[:, None] + errors * conditioned.scale[:, None, None] * anchor_of(model).std
+    return drawn - drawn.mean(axis=-1, keepdims=True)
+
+
+def draw_each(model: dict, conditioned: Conditioned, noise: np.ndarray, first: bool) -> np.ndarray:
+    """One draw [S, D] of each of S questions about one subject and time, from noise [S, D]; spread as by `draw`."""
+    errors = _errors(model, conditioned, noise[:, None])[:, 0]
+    errors = spreads.apply(errors[None], spread_of(model).factors[[int(first)]])[0]
+    drawn = conditioned.mean + errors * conditioned.scale[:, None] * anchor_of(model).std
+    return drawn - drawn.mean(axis=-1, keepdims=True)
+
+
+def point(model: dict, conditioned: Conditioned, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Point forecasts [P, D] of log-ratios and of shares, blended of the anchor's and the draws' [P, S, D]."""
+    of_values, of_shares = spread_of(model).blend
+    values, shares = centres(drawn)
+    return (
+        conditioned.mean + of_values * (values - conditioned.mean),
+        conditioned.shares + of_shares * (shares - conditioned.shares),
+    )
+
+
+def centres(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean log-ratios [..., D] and median shares [..., D] (closed) of draws [..., S, D]."""
+    shares = np.median(clr_inverse(drawn), axis=-2)
+    return drawn.mean(axis=-2), shares / shares.sum(axis=-1, keepdims=True)
+
+
+def _errors(model: dict, conditioned: Conditioned, noise: np.ndarray) -> np.ndarray:
+    """Errors [P, S, D] of the anchor, in units of its scale, as the network draws them from noise."""
+    options, network = Options(**model["options"]), _network(model)
+    network.load_state_dict(model["network"])
+    network.eval()
+    number, draws, taxa = noise.shape
+    with torch.no_grad():
+        parts = [network.encode(conditioned.context.take(slice(row, row + 64))) for row in range(0, number, 64)]
+        of_taxa, community = (torch.cat(part) for part in zip(*parts, strict=True))
+    errors = np.empty((number * draws, taxa))
+    flat = torch.tensor(noise.reshape(-1, taxa)).float()
+    owner = torch.arange(number).repeat_interleave(draws)
+    for start in range(0, len(flat), BATCH):
+        rows = slice(start, start + BATCH)
+        shown = of_taxa[owner[rows]], community[owner[rows]]
+        empty = torch.zeros(len(flat[rows]), 0)
+
+        def network_of(x, a, s, values, hidden, shown=shown):
+            return network(x, a, s, *shown)
+
+        errors[rows] = sampling.sample(
+            network_of,
+            flat[rows],
+            empty,
+            empty > 0,
+            schedule(options),
+            sampler="dpm",
+            steps=options.sample_steps,
+            guidance=1.0,
+            bound=model["bound"],
+            spacing=SPACING,
+        ).numpy()
+    return errors.reshape(noise.shape)
+
+
+def noise_of(seed: int, stream: int, subject: str, time: float, draws: int, taxa: int) -> np.ndarray:
+    """Noise [S, D] that belongs to this subject and time alone, in pairs of opposite sign (a mean of less noise)."""
+    key = zlib.crc32(f"{subject}\t{time!r}".encode())
+    half = np.random.default_rng((seed, stream, key)).standard_normal((-(-draws // 2), taxa))
+    return np.concatenate([half, -half])[:draws]
+
+
+def anchor_of(model: dict) -> Anchor:
+    """The anchor of a model."""
+    return Anchor(**{name: _array(value) for name, value in model["anchor"].items()})
+
+
+def spread_of(model: dict) -> Spread:
+    """The spread of a model."""
+    return Spread(**{name: _array(value) for name, value in model["spread"].items()})
+
+
+def schedule(options: Options) -> sampling.Schedule:
+    """Cosine schedule with the option's prediction."""
+    return sampling.Schedule("cosine", options.train_timesteps, options.prediction)
+
+
+def save(models: dict, path: str | Path) -> None:
+    """Write the models of all folds whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(models, buffer)
+    with atomic(path) as partial:
+        partial.write_bytes(buffer.getvalue())
+
+
+def load(path: str | Path) -> dict:
+    """Read what `save` wrote; raises InputError for files that are none or of another version."""
+    try:
+        models = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise InputError(f"forecaster {path} cannot be read: {error}") from error
+    if not isinstance(models, dict) or models.get("version") != VERSION:
+        raise InputError(f"forecaster {path} is of another version than {VERSION}: train it again")
+    return models
+
+
+def _examples(courses: Courses, found: Anchor, part: list[Task], options: Options) -> training.Examples:
+    """Deviations of what was observed from the anchor."""
+    conditioned = condition(found, ask(courses, found, part, options.interventions))
+    targets = courses.values[[task.target for task in part]]
+    clean = (targets - conditioned.mean) / (conditioned.scale[:, None] * found.std)
+    return training.Examples(torch.tensor(clean).float(), conditioned.context, chance_of(part))
+
+
+def chance_of(part: list[Task]) -> np.ndarray:
+    """How often each task [P] is drawn (sums to 1): subjects weigh the same, next samples as much as all others."""
+    kinds = pd.Series([(task.subject, task.first) for task in part])
+    chance = (1.0 / kinds.map(kinds.value_counts())).to_numpy()
+    return chance / chance.sum()
+
+
+def _calibrate(model: dict, courses: Courses, part: list[Task], seed: tuple[int, ...]) -> Spread:
+    options, found = Options(**model["options"]), anchor_of(model)
+    chosen = np.random.default_rng((*seed, 1)).choice(
+        len(part), min(CALIBRATION, len(part)), replace=False, p=chance_of(part)
+    )
+    part = [part[row] for row in np.sort(chosen)]
+    conditioned = condition(found, ask(courses, found, part, options.interventions))
+    noise = [noise_of(seed[0], CALIBRATED, t.subject, t.time, options.draws, len(found.std)) for t in part]
+    first, targets = np.array([task.first for task in part]), [task.target for task in part]
+    observed, observed_shares = courses.values[targets], courses.shares[targets]
+    factors = spreads.fit_factors(draw(model, conditioned, np.array(noise), first, spreads.NONE), observed, first)
+    spread = Spread(factors, np.zeros(2))
+    values, shares = centres(draw(model, conditioned, np.array(noise), first, spread))
+    blend = [
+        spreads.fit_blend(conditioned.mean, values, observed, 2),
+        spreads.fit_blend(conditioned.shares, shares, observed_shares, 1),
+    ]
+    return Spread(factors, np.array(blend))
+
+
+def _network(model: dict) -> Denoiser:
+    options = Options(**model["options"])
+    return Denoiser(len(model["taxa"]), model["categories"], options.width, options.blocks, options.dropout)
+
+
+def _plan(options: Options) -> training.Plan:
+    return training.Plan(**{field.name: getattr(options, field.name) for field in dataclasses.fields(training.Plan)})
+
+
+def _plain(record: object) -> dict:
+    """Fields of a dataclass as tensors and plain values (texts as a list)."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, np.ndarray) and value.dtype.kind in "OUT":
+            return [str(text) for text in value]
+        return torch.tensor(value) if isinstance(value, np.ndarray) else value
+
+    return {field.name: plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
+
+
+def _array(value: object) -> object:
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    return np.array(value) if isinstance(value, list) else value

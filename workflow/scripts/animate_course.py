@@ -1,0 +1,25 @@
+"""Animate a course: one subject's landscape in time, observed and forecast -> a page with a slider."""
+
+import torch
+
+from taxoscape import tables
+from taxoscape.errors import logged
+from taxoscape.files import write_text
+from taxoscape.forecast import animation, models, paths
+from taxoscape.forecast.courses import read_courses
+from taxoscape.palette import clades_at, study_clades
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options = models.Options(**params.config)
+    torch.set_num_threads(options.threads)
+    courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
+    subject, unit = animation.subject_of(courses, options.subject), params.time["unit"]
+    horizons = paths.horizons_of(courses, options.horizons)
+    shown = animation.frames(models.load(given.model), courses, subject, horizons, params.seed)
+    positions = tables.read_tsv(given.positions, "positions").set_index("taxon").loc[courses.taxa]
+    known = tables.read_taxonomy(given.taxonomy)
+    clades, lineages = study_clades(tables.read_table(given.table), known), known.reindex(courses.taxa)
+    clade, colours = clades_at(list(lineages.fillna("Unassigned")), clades, clades.rank)
+    drawn = positions, animation.labels(lineages), [colours[name] for name in clade], colours
+    write_text(animation.page(given.template, shown, *drawn, subject=subject, unit=unit), wanted.html)

@@ -1,0 +1,26 @@
+"""Compare interventions: the same subjects and noise with a planned field at two values -> differences and a map."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from taxoscape import tables
+from taxoscape.errors import logged
+from taxoscape.files import write_tsv
+from taxoscape.forecast import figures, models, paths, what_if
+from taxoscape.forecast.courses import read_courses
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options = models.Options(**params.config)
+    torch.set_num_threads(options.threads)
+    courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
+    learned = json.loads(Path(given.encoding).read_text())
+    horizons = paths.horizons_of(courses, options.horizons)
+    channels = what_if.read_channels(given.channels, courses.taxa)
+    found = what_if.compare(models.load(given.model), courses, learned, horizons, options, channels, params.seed)
+    write_tsv(found, wanted.table, float_format="%.6g")
+    positions = tables.read_tsv(given.positions, "positions").set_index("taxon").astype(int)
+    names = what_if.labels(tables.read_taxonomy(given.taxonomy), courses.taxa)
+    figures.draw_what_if(found, horizons[0], params.time["unit"], positions, names, wanted.figure)

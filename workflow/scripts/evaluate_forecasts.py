@@ -1,0 +1,21 @@
+"""Evaluate forecasts: every subject's later samples forecast from its earlier ones, beside the baselines -> metrics."""
+
+import torch
+
+from taxoscape.errors import logged
+from taxoscape.files import write_json, write_tsv
+from taxoscape.forecast import figures, models, paths, trial
+from taxoscape.forecast.courses import read_courses
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options = models.Options(**params.config)
+    torch.set_num_threads(options.threads)
+    courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
+    horizons = paths.horizons_of(courses, options.horizons)
+    done = trial.run(models.load(given.model), courses, horizons, options, params.seed)
+    found = trial.metrics(done, horizons, params.time["unit"], options.bootstraps, params.seed)
+    write_json(found, wanted.metrics)
+    write_tsv(trial.per_taxon(done, courses.taxa), wanted.taxa, float_format="%.6g")
+    figures.draw_errors(found, wanted.errors)
+    figures.draw_coverage(found, wanted.coverage)

@@ -1,0 +1,25 @@
+"""Forecast: forecasters and every subject's samples -> distributions after its last sample, also drawn as counts."""
+
+import numpy as np
+import torch
+
+from taxoscape.errors import logged
+from taxoscape.files import write_npz, write_tsv
+from taxoscape.forecast import counts, models, paths
+from taxoscape.forecast.courses import read_courses
+from taxoscape.tables import write_table
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options = models.Options(**params.config)
+    torch.set_num_threads(options.threads)
+    courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
+    found = models.load(given.model)
+    made = paths.forecast(found, courses, paths.horizons_of(courses, options.horizons), params.seed)
+    write_tsv(paths.table(made, courses.taxa), wanted.table, float_format="%.6g")
+    index = {name: made.index[name].to_numpy() for name in made.index}
+    arrays = {"drawn": made.drawn.astype(np.float32), "values": made.values, "shares": made.shares}
+    write_npz(wanted.draws, taxa=courses.taxa, **index, **arrays)
+    table, about = counts.drawn_counts(made, courses.depth, options.kept_draws, paths.seen(found, courses, made.index))
+    write_table(table, courses.taxa, about["sample"], wanted.counts, None, about.to_dict("records"))
+    write_tsv(about, wanted.about)

@@ -1,0 +1,20 @@
+"""Train forecasters: samples, times, fields and folds -> one forecaster per fold, their losses, what was trained."""
+
+import torch
+
+from taxoscape.errors import logged
+from taxoscape.files import write_json, write_tsv
+from taxoscape.forecast import folds, models
+from taxoscape.forecast.courses import read_courses
+
+with logged(snakemake.log[0]):
+    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    options = models.Options(**params.config)
+    torch.set_num_threads(options.threads)
+    courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
+    folder = folds.resume_folder(dict(params.items()), list(given))
+    found, history = folds.fit(courses, options, params.seed, folder)
+    write_tsv(history, wanted.history)
+    write_json(folds.describe(found, history, courses), wanted.quality)
+    models.save(found, wanted.model)
+    folds.remove(folder)
