@@ -7,7 +7,8 @@ import pandas as pd
 
 from taxoscape.forecast.check import why_not
 from taxoscape.forecast.evaluate import METRICS
-from taxoscape.report.parts import Section, Table, interval, stored
+from taxoscape.report.cells import interval
+from taxoscape.report.parts import Section, Table, stored
 
 
 def forecasts(files: dict, config: dict) -> Section:
