@@ -73,8 +73,9 @@ class Encoded(nn.Module):
     def forward(self, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
         taxa = self.taxa + self.anchored(context.anchored) + self.history(context.history, context.present)
         numbers = self.numbers(context.numbers)
-        said = self.attention(numbers + taxa.mean(dim=1), self.tokens(context.fields, context.missing))
-        return taxa, numbers + said
+        query = (numbers + taxa.mean(dim=1))[:, None]
+        said = self.attention(query, self.tokens(context.fields, context.missing))  # [B, 1, W]
+        return taxa, numbers + said[:, 0]
 
 
 class Denoiser(nn.Module):
