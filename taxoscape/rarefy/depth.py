@@ -19,7 +19,8 @@ MOST_DEPTHS = 200
 def choose(reads: np.ndarray, config: dict) -> int:
     """Depth (reads) for samples with these reads: rarefy.depth, or for `auto` the highest that keeps rarefy.keep.
 
-    That is lowered by up to GIVEN_UP of it where samples fall short of it by no more. Samples without a read do not count. Raises InputError when no sample has that many reads.
+    That is lowered by up to GIVEN_UP of it where samples fall short of it by no more. Samples without a read do not
+    count. Raises InputError when no sample has that many reads.
     """
     reads = np.asarray(reads)
     if config["depth"] != AUTO:
