@@ -90,6 +90,7 @@ OTHER = {
     "aam.quantiles": [0.1, 0.5, 0.9],
     "aam.device": "cuda",
     "phenotype.layers": 1,
+    "phenotype.width": 12,
     "diffusion.model": "copula",
     "diffusion.prediction": "x0",
     "diffusion.schedule": "linear",

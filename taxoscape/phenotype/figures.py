@@ -12,6 +12,7 @@ from taxoscape.phenotype import scores
 from taxoscape.phenotype.forecasts import Forecast
 
 OURS = "#2b6a99"
+THEIRS = {"mean": "0.6", "ridge": "C1", "quantile_forest": "C2"}
 # Levels of the central intervals whose coverage is drawn, and bars of the histogram.
 LEVELS = np.linspace(0.05, 0.95, 19)
 BARS = 10
@@ -40,7 +41,11 @@ def draw_calibration(truth: np.ndarray, forecasts: Mapping[str, Forecast], title
     for name, guess in forecasts.items():
         if guess.draws is not None:
             found = [scores.inside(truth, guess.draws, level).mean() for level in LEVELS]
-            style = {"color": OURS, "linewidth": 2.5, "zorder": 3} if name == "diffusion" else {"linewidth": 1.2}
+            style = (
+                {"color": OURS, "linewidth": 2.5, "zorder": 3}
+                if name == "diffusion"
+                else {"color": THEIRS[name], "linewidth": 1.2}
+            )
             left.plot(LEVELS, found, label=name.replace("_", " "), **style)
     left.plot([0, 1], [0, 1], color="0.3", linewidth=1, linestyle="--")
     left.set(xlabel="probability of the interval", ylabel="share of the truths inside", xlim=(0, 1), ylim=(0, 1))
