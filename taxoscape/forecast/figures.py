@@ -1,5 +1,6 @@
 """Figures: errors beside the baselines at every horizon, whether intervals hold, what an intervention would change."""
 
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def draw_errors(found: dict, path: str | Path) -> None:
             values = np.array([[entry[side] for entry in entries] for side in ("value", "low", "high")])
             spread = np.abs(values[1:] - values[0])
             axis.errorbar(place, values[0], spread, fmt="o", color=colour, markersize=5, linewidth=1.4, label=name)
-        axis.set_xticks(range(len(bins)), [name.replace(", ", "\n") for name in bins], fontsize=7.5)
+        axis.set_xticks(range(len(bins)), [textwrap.fill(name, 13) for name in bins], fontsize=7.5)
         axis.set_title(f"{METRICS[key]}\n(lower is better)", fontsize=10)
         axis.tick_params(axis="y", labelsize=8)
     handles, labels = axis.get_legend_handles_labels()
