@@ -51,7 +51,7 @@ OTHER = {
     "metadata.test": 0.3,
     "metadata.validation": 0.2,
     "metadata.time": {"column": "day", "unit": "weeks"},
-    "metadata.fields": {"age": {"type": "continuous", "unit": "months"}},
+    "metadata.fields": {"age": {"type": "continuous", "unit": "months"}, "antibiotic": {"type": "categorical"}},
     "metadata.targets": {"age": "regression"},
     "metadata.group": ["subject", "day"],
     "metadata.unmatched": "drop",
