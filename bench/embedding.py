@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data"))
 OPTIONS = EmbeddingOptions(**yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["embedding"])
 TIPS, EPOCHS, FINE = 452, 5000, 24.0
-FEW = 200  # iterations of ours after which more of them hardly change its quality
 CONVERGED = 5000  # iterations of the Euclidean fit at most; it stops where nothing is gained any more
 SIZES = (1250, 2500, 5000, 10_000)
 STEPS = 200  # iterations of each size, stratified pairs for all: sizes are compared at equal work per pair
@@ -80,25 +79,21 @@ def embedded(points: Points, arrays: TreeArrays, options: EmbeddingOptions = OPT
 
 
 def beside_edges(points: Points, arrays: TreeArrays, name: str) -> list[dict]:
-    """CPU seconds and quality of ours, in few iterations and in those of the defaults, beside the loss on branches."""
+    """CPU seconds and quality of ours beside the loss on branches."""
     start = process_time()
     radius, direction = fit_edges(arrays, OPTIONS.dim, EPOCHS, 0, torch.float32)
     other_seconds = process_time() - start
     other = stage.measured(points, radius[points.node], direction[points.node], 1.0, 0)
-    found = []
-    for iterations in (FEW, OPTIONS.iterations):
-        runs = [embedded(points, arrays, replace(OPTIONS, iterations=iterations)) for _ in range(3)]
-        quality, ours = runs[0][0], float(np.median([seconds for _, seconds in runs]))
-        what = f"embedding, {len(points.node)} tips, d {OPTIONS.dim}, {iterations} iterations: "
-        note = (
-            f"{name}; CPU seconds, one thread; ours median of 3, other {EPOCHS:,} steps over {len(arrays.parent)} "
-            "nodes, Gram form"
-        )
-        found.append(
-            row(what + "time against the loss on branches", ours, other_seconds, other_seconds / ours, "s", note)
-        )
-        for key, unit in MEASURES.items():
-            found.append(row(what + key, quality[key], other[key], np.nan, unit, f"{name}; R {OPTIONS.radius:g}"))
+    runs = [embedded(points, arrays) for _ in range(3)]
+    quality, ours = runs[0][0], float(np.median([seconds for _, seconds in runs]))
+    what = f"embedding, {len(points.node)} tips, d {OPTIONS.dim}: "
+    note = (
+        f"{name}; CPU seconds, one thread; ours median of 3, other {EPOCHS:,} steps over {len(arrays.parent)} nodes, "
+        "Gram form"
+    )
+    found = [row(what + "time against the loss on branches", ours, other_seconds, other_seconds / ours, "s", note)]
+    for key, unit in MEASURES.items():
+        found.append(row(what + key, quality[key], other[key], np.nan, unit, f"{name}; R {OPTIONS.radius:g}"))
     return found
 
 

@@ -51,12 +51,13 @@ def _names_in(source: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _module_files(name: str, root: Path) -> list[Path]:
+@cache
+def _module_files(name: str, root: Path) -> tuple[Path, ...]:
     parts = name.split(".")
     if parts[0] != PACKAGE:
-        return []
+        return ()
     files = []
     for end in range(1, len(parts) + 1):
         place = root.joinpath(*parts[:end])
         files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
-    return files
+    return tuple(files)

@@ -18,9 +18,10 @@ CHAINED = ("test_chain.py", "test_reruns.py")
 # A cohort small enough for every test run; the demo itself is 60 samples of 2,000 read pairs.
 TINY = {
     "demo": {"subjects": 8, "timepoints": 2, "pairs": 500, "taxa": 24},
-    "reads": {"shard": 5},
+    "reads": {"shard": 8},
     "rarefy": {"depth": 200, "repeats": 2},
-    "metadata": {"folds": 3, "test": 0.25},
+    "metadata": {"folds": 2, "test": 0.25},
+    "diversity": {"metrics": ["bray_curtis", "weighted_unifrac"]},
     "embedding": {"iterations": 200, "min_pearson": 0.8},
     "images": {"previews": 3},
     "aam": {
@@ -30,10 +31,27 @@ TINY = {
         "attention_heads": 2,
         "trees": 20,
         "bootstraps": 50,
+        "threads": 1,
     },
-    "phenotype": {"steps": 25, "width": 8, "members": 2, "draws": 20, "trees": 20, "bootstraps": 50},
-    "diffusion": {"steps": 60, "width": 32, "samples": 20},
-    "forecast": {"steps": 60, "width": 8, "blocks": 1, "draws": 8, "sample_steps": 3, "bootstraps": 20},
+    "phenotype": {
+        "steps": 25,
+        "width": 8,
+        "members": 2,
+        "draws": 20,
+        "trees": 20,
+        "bootstraps": 50,
+        "threads": 1,
+    },
+    "diffusion": {"steps": 60, "width": 32, "samples": 20, "threads": 1},
+    "forecast": {
+        "steps": 60,
+        "width": 8,
+        "blocks": 1,
+        "draws": 8,
+        "sample_steps": 3,
+        "bootstraps": 20,
+        "threads": 1,
+    },
     "evaluation": {"trees": 20, "bootstraps": 20, "repeats": 1},
 }
 

@@ -12,8 +12,15 @@ import traceback
 import snakemake.cli
 
 sys.path.insert(0, os.getcwd())
-import taxoscape.checks  # noqa: E402, F401  what the Snakefile imports, from the repository that is the working directory
+# What the Snakefile imports, from the repository that is the working directory, and the syntax of all it digests.
+import taxoscape.checks  # noqa: E402, F401
 import taxoscape.demo  # noqa: E402, F401
+import taxoscape.forecast.check  # noqa: E402, F401
+import taxoscape.phenotype.options  # noqa: E402, F401
+from taxoscape.digest import ROOT, code  # noqa: E402
+
+for script in (ROOT / "workflow/scripts").glob("*.py"):
+    code(script.name)
 
 
 def forked(arguments: list[str]) -> tuple[int, str]:

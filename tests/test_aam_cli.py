@@ -18,8 +18,8 @@ import yaml
 from skbio import TreeNode
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from taxoscape import files, tables
-from taxoscape.aam import checkpoint, cli, commands, saved
+from taxoscape import checkpoint, files, tables
+from taxoscape.aam import cli, commands, saved
 from taxoscape.aam.options import Options
 from taxoscape.aam.presets import PRESETS, SMALL
 from taxoscape.errors import InputError

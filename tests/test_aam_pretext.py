@@ -9,7 +9,8 @@ import torch
 from sklearn.metrics import mean_pinball_loss
 from test_aam import OPTIONS, make_study, make_task
 
-from taxoscape.aam import checkpoint, data, finetune, predict, pretext, pretrain, quality, training
+from taxoscape import checkpoint
+from taxoscape.aam import data, finetune, predict, pretext, pretrain, quality, training
 from taxoscape.aam.model import standard_abundance
 from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
@@ -34,7 +35,7 @@ def study():
 @pytest.fixture(scope="module")
 def encoder():
     torch.manual_seed(0)
-    return pretrain.make_encoder(OPTIONS).eval()
+    return pretrain.make_encoder(OPTIONS, recall=True).eval()
 
 
 # --- distances and references

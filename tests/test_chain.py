@@ -113,7 +113,7 @@ def test_a_table_without_sequences_reaches_the_report(chain, tmp_path):
         "fields": {"age": {"type": "continuous", "unit": "years"}},
         "targets": {"diet": "classification"},
     }
-    config["aam"]["enabled"] = False
+    config["aam"]["enabled"] = config["forecast"]["enabled"] = False
     config["diffusion"]["model"] = "copula"
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(config))

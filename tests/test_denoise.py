@@ -588,19 +588,19 @@ def sop(data) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def miseq(data, sop, tmp_path_factory):
-    """The stage through the workflow on five of the pairs in two shards, pseudo-pooled: (results, sheet).
+    """The stage through the workflow on three of the pairs in two shards, pseudo-pooled: (results, sheet).
 
     What it keeps on request, the filtered reads and the error models, serves the other settings. All 14 take ten
     minutes; docs/measured.md says what they gave.
     """
     folder = tmp_path_factory.mktemp("miseq")
-    sheet = sop[sop["sample"].isin(["F3D1", "F3D3", "F3D143", "F3D150", "Mock"])].reset_index(drop=True)
+    sheet = sop[sop["sample"].isin(["F3D1", "F3D143", "Mock"])].reset_index(drop=True)
     sheet.to_csv(folder / "samples.tsv", sep="\t", index=False)
     pd.DataFrame({"sample_id": sheet["sample"]}).to_csv(folder / "metadata.tsv", sep="\t", index=False)
     config = {
         "input": {"samples": "samples.tsv"},
         "metadata": {"file": "metadata.tsv"},
-        "reads": {"shard": 3},
+        "reads": {"shard": 2},
         "denoise": {"pool": "pseudo"},
         "taxonomy": {"training_set": str(data / "miseq360_f1000/original/rdp_train_set_14.fa.gz")},
         "functions": {"method": "none"},
@@ -658,7 +658,7 @@ def test_real_table_in_shards_is_that_of_one_call_in_direct_r(miseq_alone, miseq
     assert list(direct.columns) == sequences
     assert list(direct.index) == list(track["sample"])
     np.testing.assert_array_equal(direct.to_numpy(), counts)
-    assert len(direct) == 5
+    assert len(direct) == 3
     assert direct.shape[1] > 100
 
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 from scipy import stats
 
-from taxoscape import metadata
+from taxoscape import checkpoint, metadata
 from taxoscape.diffusion import asked, copula, counts, dequantise, models, sampling, training
 from taxoscape.diffusion.conditions import ConditionTokens, hide
 from taxoscape.diffusion.denoiser import Attention, Denoiser
@@ -393,10 +393,10 @@ def test_same_seed_same_bytes(model, tmp_path):
     train, validation = cohort(20, seed=1), cohort(8, seed=2)
     for name in ("a", "b"):
         fitted, _ = models.fit(train, validation, [0, 3], options(model=model), 7)
-        models.save(fitted, tmp_path / name)
+        checkpoint.save(fitted, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     draws = [
-        models.generate(models.load(tmp_path / name), train.values, train.missing, DEPTH, seed)
+        models.generate(checkpoint.load(tmp_path / name), train.values, train.missing, DEPTH, seed)
         for name, seed in (("a", 0), ("b", 0), ("b", 1))
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
@@ -423,13 +423,7 @@ def test_no_fields_and_no_validation_samples():
     assert found["best_step"] is None
 
 
-def test_bad_models_and_too_few_samples_are_refused(tmp_path):
-    (tmp_path / "model.pt").write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match="cannot be read"):
-        models.load(tmp_path / "model.pt")
-    models.save({"version": 0}, tmp_path / "old.pt")
-    with pytest.raises(InputError, match="another version"):
-        models.load(tmp_path / "old.pt")
+def test_too_few_samples_and_odd_widths_are_refused():
     with pytest.raises(InputError, match="training samples"):
         models.fit(cohort(1), cohort(1), [0, 3], options(), 0)
     with pytest.raises(InputError, match="multiple of 4"):
@@ -563,7 +557,7 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, monkeypatch)
         checkpoint_save(state, path)
         raise Killed
 
-    checkpoint_save = training.checkpoint.save
+    checkpoint_save = checkpoint.save
     monkeypatch.setattr(training.checkpoint, "save", save)
     with pytest.raises(Killed):
         models.fit(train, validation, [0, 3], quick, 0, tmp_path / "training.pt")

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from taxoscape import checkpoint
 from taxoscape.compositions import clr_inverse
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
@@ -421,9 +422,9 @@ def test_the_blend_takes_what_helps():
 def test_same_seed_same_bytes_and_another_seed_others(courses, found, tmp_path):
     again = folds.fit(courses, options(), 0, tmp_path / "a")[0]
     for name, model in (("one", found), ("two", again)):
-        models.save(model, tmp_path / name)
+        checkpoint.save(model, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    drawn = [paths.forecast(models.load(tmp_path / "one"), courses, [1.0, 3.0], seed).drawn for seed in (0, 0, 1)]
+    drawn = [paths.forecast(checkpoint.load(tmp_path / "one"), courses, [1.0, 3.0], seed).drawn for seed in (0, 0, 1)]
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert not np.allclose(drawn[0], drawn[2])
 
@@ -583,7 +584,7 @@ def test_training_goes_on_after_a_kill_as_if_it_had_not_been(tmp_path):
 
     def keep(state: dict) -> None:
         states.append(state)
-        models.save({"version": models.VERSION, "progress": state}, tmp_path / "cut" / "fold0.pt")
+        checkpoint.save({"progress": state}, tmp_path / "cut" / "fold0.pt")
         if len(states) == 2:
             raise Killed
 
@@ -599,18 +600,10 @@ def test_training_goes_on_after_a_kill_as_if_it_had_not_been(tmp_path):
 def test_a_finished_fold_is_not_trained_again(courses, found, tmp_path, monkeypatch):
     """Its bytes come from beside the checkpoints."""
     for fold, model in found["folds"].items():
-        state = {"version": models.VERSION, "model": model, "history": [[0, 1.0, 1.0]]}
-        models.save(state, tmp_path / f"fold{fold}.pt")
+        state = {"model": model, "history": [[0, 1.0, 1.0]]}
+        checkpoint.save(state, tmp_path / f"fold{fold}.pt")
     monkeypatch.setattr(models, "fit", None)
     assert folds.fit(courses, options(), 0, tmp_path)[0]["folds"].keys() == found["folds"].keys()
-
-
-def test_other_parameters_or_inputs_never_resume(tmp_path):
-    (tmp_path / "in").write_text("a")
-    first = folds.resume_folder({"steps": 1}, [tmp_path / "in"], tmp_path)
-    assert first != folds.resume_folder({"steps": 2}, [tmp_path / "in"], tmp_path)
-    (tmp_path / "in").write_text("b")
-    assert first != folds.resume_folder({"steps": 1}, [tmp_path / "in"], tmp_path)
 
 
 def test_the_untrained_network_is_the_anchor_with_gaussian_scatter(courses):
@@ -647,18 +640,9 @@ def test_training_without_a_later_sample_is_refused(courses):
         models.fit(single, np.array(["p0", "p1"]), np.array(["p2"]), options(), (0, 0))
 
 
-def test_foreign_models_are_refused(tmp_path):
-    (tmp_path / "model.pt").write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError, match="cannot be read"):
-        models.load(tmp_path / "model.pt")
-    models.save({"version": 0}, tmp_path / "old.pt")
-    with pytest.raises(InputError, match="another version"):
-        models.load(tmp_path / "old.pt")
-
-
 def test_models_keep_their_numbers_on_disk(found, tmp_path):
-    models.save(found, tmp_path / "model.pt")
-    back = models.load(tmp_path / "model.pt")
+    checkpoint.save(found, tmp_path / "model.pt")
+    back = checkpoint.load(tmp_path / "model.pt")
     for fold, model in found["folds"].items():
         for field in dataclasses.fields(anchors.Anchor):
             before, after = (getattr(anchor_of(part), field.name) for part in (model, back["folds"][fold]))

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -250,10 +250,7 @@ def open_study(inputs: Inputs, depth: int, options: Options) -> Study:
 
 def first_encoder(path: Path | None, study: Study, learned: np.ndarray, options: Options, seed: int) -> Encoder:
     """The pretrained encoder, or one of random weights."""
-    if path:
-        return pretrain.load_encoder(path, options)
-    plain = replace(options, unifrac_metric="unifrac")  # no heads of pretraining
-    return pretrain.start(study, learned, pretext.Scales((0.5, 0.5), (0.0, 1.0)), plain, (seed,))
+    return pretrain.load_encoder(path, options) if path else pretrain.untrained(study, learned, options, (seed,))
 
 
 def groups_of(samples: np.ndarray, inputs: Inputs) -> np.ndarray:

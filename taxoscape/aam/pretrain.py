@@ -1,14 +1,15 @@
 """Pretraining without labels: masked nucleotides restored, and what pretext.py adds, of samples or of ASVs."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import checkpoint, data, metrics, pretext, tokens, training
+from taxoscape import checkpoint
+from taxoscape.aam import data, metrics, pretext, tokens, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
@@ -17,7 +18,7 @@ from taxoscape.aam.training import Store, Watch
 from taxoscape.errors import InputError
 
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
-HEADS = ("faith.", "ranks.")  # weights that only pretraining uses
+HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,12 @@ class Goal:
     references: References | None  # of stripe mode
 
 
-def make_encoder(options: Options, faith: bool = False, classes: tuple[int, ...] = ()) -> Encoder:
+def make_encoder(options: Options, faith: bool = False, classes: tuple[int, ...] = (), recall: bool = False) -> Encoder:
     """Encoder of the options' size, with random weights, on the options' device; heads as in Encoder."""
     sizes = (options.embedding_dim, options.attention_heads, options.attention_layers)
     kind = options.clades, pretext.weighted(options)
-    return Encoder(*sizes, options.dropout, options.max_bp, options.patch, *kind, faith, classes).to(options.device)
+    model = Encoder(*sizes, options.dropout, options.max_bp, options.patch, *kind, faith, classes, recall)
+    return model.to(options.device)
 
 
 def split_groups(groups: np.ndarray, share: float, seed: tuple[int, ...]) -> np.ndarray:
@@ -111,9 +113,9 @@ def start(study: Study, train: np.ndarray, scales: Scales, options: Options, see
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.stream(*seed))
         classes = tuple(map(len, study.names)) if pretext.has_taxonomy(options) else ()
-        model = make_encoder(options, pretext.has_faith(options), classes).eval()
+        model = make_encoder(options, pretext.has_faith(options), classes, recall=True).eval()
         seen = taxa_of(study, train)
-        model.nucleotide.know_frequencies(study.tokens[seen])
+        model.recall.remember(study.tokens[seen])
         asvs = pretext.embed_taxa(model, study, seen)[seen, : model.dim]
         if model.clades:
             prevalence = torch.from_numpy(np.asarray((study.counts[train] > 0).sum(axis=0)).ravel()).float()
@@ -123,6 +125,13 @@ def start(study: Study, train: np.ndarray, scales: Scales, options: Options, see
             model.unifrac_head.offset.fill_(scales.distance[0])
             model.unifrac_head.scale.fill_(2 * scales.distance[1])
         model.sample.standardise(asvs)
+    return model
+
+
+def untrained(study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> Encoder:
+    """Encoder of random weights without the heads of pretraining: what learning is held against, or starts from."""
+    model = start(study, train, Scales((0.5, 0.5), (0.0, 1.0)), replace(options, unifrac_metric="unifrac"), seed)
+    model.recall = None
     return model
 
 
@@ -180,7 +189,7 @@ def validation_nucleotides(
     generator = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
     clean = study.tokens[torch.cat([batch.unique for batch in batches]).unique()]
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
-    logits = model.nucleotide.expect(model.nucleotide.hide(seen, pretext.CHUNK), clean.shape[1] - 1)
+    logits = model.restore(seen, clean, pretext.CHUNK)
     return float(nucleotide_loss(logits, clean[:, 1:], masked[:, 1:]))
 
 
@@ -196,7 +205,7 @@ def pretraining_losses(
     chosen = torch.rand(len(clean), generator=generator) < options.masked_asvs  # on the CPU: one stream everywhere
     chosen[torch.randint(len(clean), (1,), generator=generator)] = True
     seen, masked = tokens.mask_nucleotides(clean[chosen], options.mask, generator)
-    logits = model.nucleotide.expect(model.nucleotide.hide(seen, options.asv_chunk_size), clean.shape[1] - 1)
+    logits = model.restore(seen, clean[chosen], options.asv_chunk_size)
     terms = {"nuc_loss": nucleotide_loss(logits, clean[chosen, 1:], masked[:, 1:])}
     asvs = model.read(clean, options.asv_chunk_size)
     if pretext.has_taxonomy(options):

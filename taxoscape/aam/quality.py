@@ -1,7 +1,5 @@
 """What pretraining has learned, on samples and ASVs that it has not seen."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch.nn import functional
@@ -41,10 +39,8 @@ def judge(
 @torch.no_grad()
 def embeddings(model: Encoder, study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> dict:
     """Sample embeddings [N, D] of all samples by the pretrained encoder, and by one of random weights: its control."""
-    plain = replace(options, unifrac_metric="unifrac")  # no heads of pretraining
-    untrained = pretrain.start(study, train, pretext.measure_scales(study, train, plain, seed), plain, seed)
     batches = list(data.drawn_batches(study, np.arange(len(study.samples)), options, (*seed, pretext.FIXED_DRAW + 1)))
-    encoders = {"pretrained": model, "random": untrained}
+    encoders = {"pretrained": model, "random": pretrain.untrained(study, train, options, seed)}
     return {
         "samples": study.samples,
         "fold": seed[-1],
@@ -105,8 +101,8 @@ def nucleotide_quality(
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
     truth, masked = clean[:, 1:], masked[:, 1:]
     guess = [
-        model.nucleotide.expect(model.nucleotide.hide(part), truth.shape[1]).argmax(dim=2) + 1
-        for part in seen.split(pretext.CHUNK)
+        model.restore(part, whole).argmax(dim=2) + 1
+        for part, whole in zip(seen.split(pretext.CHUNK), clean.split(pretext.CHUNK), strict=True)
     ]
     base = functional.one_hot(study.tokens[torch.from_numpy(known), 1:], tokens.VOCABULARY)[..., 1:5].sum(dim=0)
     guesses = {

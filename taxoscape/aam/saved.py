@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from taxoscape.aam import checkpoint, finetune, pretrain, tokens
+from taxoscape import checkpoint
+from taxoscape.aam import finetune, pretrain, tokens
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options

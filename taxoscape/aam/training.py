@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from taxoscape.aam import checkpoint
+from taxoscape import checkpoint
 from taxoscape.aam.options import Options
 from taxoscape.errors import InputError
 

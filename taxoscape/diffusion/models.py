@@ -1,7 +1,6 @@
 """A generator of communities as something to fit, save, load and ask: plain numbers and tensors in one dictionary."""
 
 import dataclasses
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from taxoscape.diffusion import copula, counts, dequantise, sampling, training
 from taxoscape.diffusion.denoiser import HEADS, Denoiser
 from taxoscape.diffusion.study import Samples
 from taxoscape.errors import InputError
-from taxoscape.files import atomic
 
-VERSION = 1
 # Communities drawn at the training conditions to fit the calibration on, at least.
 CALIBRATION = 2000
 # Communities sampled at a time.
@@ -78,7 +75,6 @@ def fit(
             f"diffusion.width={options.width}: choose a multiple of {HEADS}, the number of attention heads"
         )
     model = {
-        "version": VERSION,
         "options": dataclasses.asdict(options),
         "categories": categories,
         "seen": torch.tensor(train.counts.sum(axis=0) > 0),
@@ -134,25 +130,6 @@ def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samp
         "best_step": None if best is None else int(history["step"][best]),
         "best_validation_loss": None if best is None else float(history["validation"][best]),
     }
-
-
-def save(model: dict, path: str | Path) -> None:
-    """Write a model whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(model, buffer)
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())
-
-
-def load(path: str | Path) -> dict:
-    """Read a model; raises InputError for files that are none or of another version."""
-    try:
-        model = torch.load(path, weights_only=True)
-    except Exception as error:
-        raise InputError(f"model {path} cannot be read: {error}") from error
-    if not isinstance(model, dict) or model.get("version") != VERSION:
-        raise InputError(f"model {path} is of another version than {VERSION}: train it again")
-    return model
 
 
 def _log_counts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from taxoscape.aam import checkpoint
+from taxoscape import checkpoint
 from taxoscape.diffusion import dequantise
 from taxoscape.diffusion.conditions import hide
 from taxoscape.diffusion.sampling import Schedule, forward_process, levels

@@ -3,21 +3,17 @@
 A fold that is finished is kept beside the checkpoints until all are, and training goes on there after a kill.
 """
 
-import hashlib
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
+from taxoscape import checkpoint
 from taxoscape.errors import InputError
 from taxoscape.forecast import models
 from taxoscape.forecast.courses import Courses, Task, tasks
 from taxoscape.forecast.models import Options
-
-FOLDER = Path("results/forecast/checkpoints")
 
 
 def divide(courses: Courses, fold: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,45 +35,29 @@ def fit(courses: Courses, options: Options, seed: int, folder: Path) -> tuple[di
     found, histories = {}, []
     for fold in np.unique(courses.fold).tolist():
         path = folder / f"fold{fold}.pt"
-        state = models.load(path) if path.is_file() else {}
+        state = checkpoint.load(path) if path.is_file() else {}
         if "model" not in state:
             trained, held_out = divide(courses, fold, options.validation, seed)
 
             def keep(progress: dict, path: Path = path) -> None:
-                models.save({"version": models.VERSION, "progress": progress}, path)
+                checkpoint.save({"progress": progress}, path)
 
             model, history = models.fit(
                 courses, trained, held_out, options, (seed, fold), state=state.get("progress"), keep=keep
             )
             model |= {"trained": trained.tolist(), "held_out": held_out.tolist()}
-            state = {"version": models.VERSION, "model": model, "history": history.to_numpy().tolist()}
-            models.save(state, path)
+            state = {"model": model, "history": history.to_numpy().tolist()}
+            checkpoint.save(state, path)
         found[fold] = state["model"]
         frame = pd.DataFrame(state["history"], columns=["step", "training", "validation"])
         histories.append(frame.assign(step=frame["step"].astype(int)))
         histories[-1].insert(0, "fold", fold)
-    return {"version": models.VERSION, "folds": found}, pd.concat(histories, ignore_index=True)
+    return {"folds": found}, pd.concat(histories, ignore_index=True)
 
 
 def of_fold(courses: Courses, fold: int) -> list[Task]:
     """Tasks of the subjects of a fold."""
     return tasks(courses, np.unique(courses.subjects[courses.fold == fold]))
-
-
-def resume_folder(parameters: dict, inputs: list[str], folder: Path = FOLDER) -> Path:
-    """Folder of the checkpoints of a job, named by its parameters and the content of its inputs.
-
-    A changed parameter, input or module gives another folder: a stale model is never resumed.
-    """
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
-    for path in inputs:
-        digest.update(Path(path).read_bytes())
-    return folder / digest.hexdigest()[:16]
-
-
-def remove(folder: Path) -> None:
-    """Remove the checkpoints of a job that has ended well."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def describe(found: dict, history: pd.DataFrame, courses: Courses) -> dict:

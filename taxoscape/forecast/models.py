@@ -5,11 +5,9 @@ from their median is then scaled so that intervals hold what they say on held-ou
 """
 
 import dataclasses
-import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,6 @@ import torch
 from taxoscape.compositions import clr_inverse
 from taxoscape.diffusion import sampling
 from taxoscape.errors import InputError
-from taxoscape.files import atomic
 from taxoscape.forecast import anchor as anchors
 from taxoscape.forecast import spread as spreads
 from taxoscape.forecast import training
@@ -28,7 +25,6 @@ from taxoscape.forecast.courses import Courses, Task, tasks, typical_step
 from taxoscape.forecast.denoiser import Denoiser
 from taxoscape.forecast.spread import Spread
 
-VERSION = 1
 # The x_0 estimate stays within this many times the largest training deviation.
 MARGIN = 1.2
 # Exponent of the sampling times: taxa that hardly scatter need steps at little noise.
@@ -103,7 +99,6 @@ def fit(
         )
     torch.manual_seed(int(np.random.default_rng((*seed, 0)).integers(2**62)))
     model = {
-        "version": VERSION,
         "options": dataclasses.asdict(options),
         "categories": courses.categories,
         "field_names": courses.field_names,
@@ -215,25 +210,6 @@ def spread_of(model: dict) -> Spread:
 def schedule(options: Options) -> sampling.Schedule:
     """Cosine schedule with the option's prediction."""
     return sampling.Schedule("cosine", options.train_timesteps, options.prediction)
-
-
-def save(models: dict, path: str | Path) -> None:
-    """Write the models of all folds whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(models, buffer)
-    with atomic(path) as partial:
-        partial.write_bytes(buffer.getvalue())
-
-
-def load(path: str | Path) -> dict:
-    """Read what `save` wrote; raises InputError for files that are none or of another version."""
-    try:
-        models = torch.load(path, weights_only=True)
-    except Exception as error:
-        raise InputError(f"forecaster {path} cannot be read: {error}") from error
-    if not isinstance(models, dict) or models.get("version") != VERSION:
-        raise InputError(f"forecaster {path} is of another version than {VERSION}: train it again")
-    return models
 
 
 def _examples(courses: Courses, found: Anchor, part: list[Task], options: Options) -> training.Examples:

@@ -6,22 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from taxoscape.aam import checkpoint
+from taxoscape import checkpoint
 from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
 from taxoscape.phenotype.ensemble import Trained
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.taxa import Taxa, as_tensors
 from taxoscape.phenotype.training import make_network
-
-# Resumable checkpoints of the jobs that run.
-FOLDER = Path("results/phenotype/checkpoints")
-remove = checkpoint.remove
-
-
-def resume_folder(parameters: dict, inputs: list[str]) -> Path:
-    """Folder of the resumable checkpoints of a job, named by its parameters and the content of its inputs."""
-    return FOLDER / checkpoint.resume_folder(parameters, inputs).name
 
 
 def save(trained: Trained, fields: Sequence[str], options: Options, learned: Sequence[str], path: str | Path) -> None:

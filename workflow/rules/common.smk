@@ -16,6 +16,13 @@ def memory(mb):
     return lambda wildcards, attempt: mb * 2 ** (attempt - 1)
 
 
+def shared_threads(jobs, most=4):
+    """Threads of each of `jobs` jobs that may run at once: few jobs take more of this machine's cores each."""
+    # Where a cluster's scheduler hands out the cores, and in the jobs that it started, there is nothing to share.
+    cores = workflow.resource_settings.cores if workflow.is_main_process else None
+    return max(1, min(most, cores // jobs)) if cores else most
+
+
 def without(section, *keys):
     """Section of the config but for keys that a rule does not use, so that these do not rerun it."""
     return {key: value for key, value in config[section].items() if key not in keys}

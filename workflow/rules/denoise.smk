@@ -41,7 +41,7 @@ if KIND == "reads":
             "benchmarks/denoise/learn_errors/{model}/{direction}.tsv"
         conda:
             "../envs/denoise.yaml"
-        threads: 4
+        threads: shared_threads(len(MODELS) * len(DIRECTIONS))
         resources:
             mem_mb=memory(8000),
         params:
@@ -93,7 +93,7 @@ if KIND == "reads":
                 "benchmarks/denoise/find_shared/{model}/{batch}.tsv"
             conda:
                 "../envs/denoise.yaml"
-            threads: 4
+            threads: shared_threads(len(parts("batch", "model")))
             resources:
                 mem_mb=memory(4000),
             params:
@@ -150,7 +150,7 @@ if KIND == "reads":
             "benchmarks/denoise/denoise_reads/{model}/{batch}.tsv"
         conda:
             "../envs/denoise.yaml"
-        threads: 4
+        threads: shared_threads(len(parts("batch", "model")))
         resources:
             mem_mb=memory(4000),
         params:

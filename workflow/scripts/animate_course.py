@@ -2,7 +2,7 @@
 
 import torch
 
-from taxoscape import tables
+from taxoscape import checkpoint, tables
 from taxoscape.errors import logged
 from taxoscape.files import write_text
 from taxoscape.forecast import animation, models, paths
@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
     subject, unit = animation.subject_of(courses, options.subject), params.time["unit"]
     horizons = paths.horizons_of(courses, options.horizons)
-    shown = animation.frames(models.load(given.model), courses, subject, horizons, params.seed)
+    shown = animation.frames(checkpoint.load(given.model), courses, subject, horizons, params.seed)
     positions = tables.read_tsv(given.positions, "positions").set_index("taxon").loc[courses.taxa]
     known = tables.read_taxonomy(given.taxonomy)
     clades, lineages = study_clades(tables.read_table(given.table), known), known.reindex(courses.taxa)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from taxoscape import tables
+from taxoscape import checkpoint, tables
 from taxoscape.errors import logged
 from taxoscape.files import write_tsv
 from taxoscape.forecast import figures, models, paths, what_if
@@ -19,7 +19,7 @@ with logged(snakemake.log[0]):
     learned = json.loads(Path(given.encoding).read_text())
     horizons = paths.horizons_of(courses, options.horizons)
     channels = what_if.read_channels(given.channels, courses.taxa)
-    found = what_if.compare(models.load(given.model), courses, learned, horizons, options, channels, params.seed)
+    found = what_if.compare(checkpoint.load(given.model), courses, learned, horizons, options, channels, params.seed)
     write_tsv(found, wanted.table, float_format="%.6g")
     positions = tables.read_tsv(given.positions, "positions").set_index("taxon").astype(int)
     names = what_if.labels(tables.read_taxonomy(given.taxonomy), courses.taxa)

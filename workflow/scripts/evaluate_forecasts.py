@@ -2,6 +2,7 @@
 
 import torch
 
+from taxoscape import checkpoint
 from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
 from taxoscape.forecast import figures, models, paths, trial
@@ -13,7 +14,7 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(options.threads)
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
     horizons = paths.horizons_of(courses, options.horizons)
-    done = trial.run(models.load(given.model), courses, horizons, options, params.seed)
+    done = trial.run(checkpoint.load(given.model), courses, horizons, options, params.seed)
     found = trial.metrics(done, horizons, params.time["unit"], options.bootstraps, params.seed)
     write_json(found, wanted.metrics)
     write_tsv(trial.per_taxon(done, courses.taxa), wanted.taxa, float_format="%.6g")

@@ -11,19 +11,20 @@ from taxoscape.files import read_json, write_tsv
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     lineages, positions = tables.read_taxonomy(given.taxonomy), tables.read_tsv(given.positions, "positions")
-    share, found = -(-params.config["explained_samples"] // len(given.models)), []
-    for fold, path in enumerate(given.models):
-        result = saved.load(path, device=params.config["device"], threads=params.config["threads"])
-        training.settle(result.options)
-        study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, result.options)
+    place = {"device": params.config["device"], "threads": params.config["threads"]}
+    results, found = [saved.load(path, **place) for path in given.models], []
+    training.settle(results[0].options)
+    study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, results[0].options)
+    share = -(-params.config["explained_samples"] // len(results))
+    for fold, result in enumerate(results):
         held = np.flatnonzero(np.isin(study.samples, result.held))
         rows = np.random.default_rng((params.seed, fold)).permutation(held)[:share]
         if len(rows):
             found.append(attribution.attribute(result, study, np.sort(rows)))
     found = pd.concat(found, ignore_index=True)
     table = attribution.summarise(found)
-    print(f"explained {found['sample'].nunique()} samples of {len(given.models)} folds, {len(table)} ASVs")
-    target = result.trained.target
+    print(f"explained {found['sample'].nunique()} samples of {len(results)} folds, {len(table)} ASVs")
+    target = results[0].trained.target
     unit = "probability" if target.categories else read_json(given.encoding)["targets"][target.name].get("unit") or ""
     write_tsv(table.assign(lineage=lineages.reindex(table["taxon"]).fillna("").to_numpy()), wanted.table)
     figures.draw_attribution(table, lineages, positions, target.name, unit, wanted.figure)

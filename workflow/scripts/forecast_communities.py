@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from taxoscape import checkpoint
 from taxoscape.errors import logged
 from taxoscape.files import write_npz, write_tsv
 from taxoscape.forecast import counts, models, paths
@@ -14,7 +15,7 @@ with logged(snakemake.log[0]):
     options = models.Options(**params.config)
     torch.set_num_threads(options.threads)
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
-    found = models.load(given.model)
+    found = checkpoint.load(given.model)
     made = paths.forecast(found, courses, paths.horizons_of(courses, options.horizons), params.seed)
     write_tsv(paths.table(made, courses.taxa), wanted.table, float_format="%.6g")
     index = {name: made.index[name].to_numpy() for name in made.index}

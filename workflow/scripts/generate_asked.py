@@ -2,7 +2,7 @@
 
 import torch
 
-from taxoscape import metadata
+from taxoscape import checkpoint, metadata
 from taxoscape.diffusion import asked, models
 from taxoscape.diffusion.study import read_study
 from taxoscape.errors import logged
@@ -17,7 +17,7 @@ with logged(snakemake.log[0]):
     conditions = asked.read_asked(given.conditions, encoding["fields"])
     asked.check_known(given.conditions, conditions, encoding)
     values, missing = metadata.encode(conditions, encoding)
-    counts = models.generate(models.load(given.model), values, missing, study.depth, params.seed)
+    counts = models.generate(checkpoint.load(given.model), values, missing, study.depth, params.seed)
     write_table(counts, study.taxa, conditions["sample"], wanted.table)
     write_tsv(conditions, wanted.conditions)
     print(f"generated {len(conditions):,} communities of {study.depth:,} reads")

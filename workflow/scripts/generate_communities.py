@@ -2,6 +2,7 @@
 
 import torch
 
+from taxoscape import checkpoint
 from taxoscape.diffusion import models
 from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
 from taxoscape.errors import logged
@@ -14,7 +15,7 @@ with logged(snakemake.log[0]):
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     rows = condition_rows(study, params.config["samples"], params.seed)
     asked = study.samples.take(rows)
-    counts = models.generate(models.load(given.model), asked.values, asked.missing, study.depth, params.seed)
+    counts = models.generate(checkpoint.load(given.model), asked.values, asked.missing, study.depth, params.seed)
     conditions = generated_conditions(study, rows)
     write_table(counts, study.taxa, conditions["sample"], wanted.table)
     write_tsv(conditions, wanted.conditions)

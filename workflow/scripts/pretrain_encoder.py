@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from taxoscape.aam import checkpoint, data, pretrain, quality, task, training
+from taxoscape import checkpoint
+from taxoscape.aam import data, pretrain, quality, task, training
 from taxoscape.aam.options import Options
 from taxoscape.errors import logged
 from taxoscape.files import write_json, write_npz, write_text
@@ -14,7 +15,7 @@ with logged(snakemake.log[0]):
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options, given.taxonomy)
     groups, fold = task.read_folds(study.samples, given.design, given.splits, seed[1])
     train, test = np.flatnonzero((fold >= 0) & (fold != seed[1])), np.flatnonzero(fold == seed[1])
-    folder = checkpoint.resume_folder({**params, "seed": seed}, list(given))
+    folder = checkpoint.resume_folder("aam", {**params, "seed": seed}, list(given))
     store = training.Store(folder / "encoder.pt")
     model, history = pretrain.pretrain(study, train, groups[train], options, seed, store)
     write_npz(wanted.embeddings, **quality.embeddings(model, study, train, options, seed))

@@ -1,10 +1,8 @@
 """Learn to generate: retained counts and metadata of the training samples -> a model, its losses, its quality."""
 
-from pathlib import Path
-
 import torch
 
-from taxoscape.aam import checkpoint
+from taxoscape import checkpoint
 from taxoscape.diffusion import models
 from taxoscape.diffusion.study import read_study
 from taxoscape.errors import logged
@@ -16,9 +14,9 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(options.threads)
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     train, validation = (study.samples.take(study.rows(split)) for split in ("train", "validation"))
-    folder = checkpoint.resume_folder(dict(params.items()), list(given), Path("results/diffusion/checkpoints"))
+    folder = checkpoint.resume_folder("diffusion", dict(params.items()), list(given))
     model, history = models.fit(train, validation, study.categories, options, params.seed, folder / "training.pt")
     write_tsv(history, wanted.history)
     write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
-    models.save(model, wanted.model)
+    checkpoint.save(model, wanted.model)
     checkpoint.remove(folder)

@@ -2,6 +2,7 @@
 
 import torch
 
+from taxoscape import checkpoint
 from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
 from taxoscape.forecast import folds, models
@@ -12,9 +13,9 @@ with logged(snakemake.log[0]):
     options = models.Options(**params.config)
     torch.set_num_threads(options.threads)
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
-    folder = folds.resume_folder(dict(params.items()), list(given))
+    folder = checkpoint.resume_folder("forecast", dict(params.items()), list(given))
     found, history = folds.fit(courses, options, params.seed, folder)
     write_tsv(history, wanted.history)
     write_json(folds.describe(found, history, courses), wanted.quality)
-    models.save(found, wanted.model)
-    folds.remove(folder)
+    checkpoint.save(found, wanted.model)
+    checkpoint.remove(folder)

@@ -1,5 +1,6 @@
 """Learn distributions of host variables: reads, what is known of taxa, metadata -> the model of a fold, its losses."""
 
+from taxoscape import checkpoint
 from taxoscape.aam.training import lines
 from taxoscape.errors import logged
 from taxoscape.files import write_text
@@ -13,8 +14,8 @@ with logged(snakemake.log[0]):
     design = given.design, given.encoding, given.splits
     data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields, fold)
     sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
-    folder = saved.resume_folder({**params, **snakemake.wildcards}, list(given))
+    folder = checkpoint.resume_folder("phenotype", {**params, **snakemake.wildcards}, list(given))
     trained = ensemble.train_fold(data, sources, fold, options, params.seed, folder)
     write_text(lines(trained.histories), wanted.history)
     saved.save(trained, list(data.fields), options, data.samples[data.known(fold)].tolist(), wanted.model)
-    saved.remove(folder)
+    checkpoint.remove(folder)

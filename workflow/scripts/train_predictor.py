@@ -1,6 +1,7 @@
 """Fine-tune: encoder and the known values of a target -> models of a fold, predictions of its test samples."""
 
-from taxoscape.aam import checkpoint, data, finetune, predict, pretrain, saved, task, training
+from taxoscape import checkpoint
+from taxoscape.aam import data, finetune, predict, pretrain, saved, task, training
 from taxoscape.aam.options import Options
 from taxoscape.errors import logged
 from taxoscape.files import write_text, write_tsv
@@ -12,7 +13,7 @@ with logged(snakemake.log[0]):
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
     goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target, fold)
     base = pretrain.load_encoder(given.encoder, options)
-    folder = checkpoint.resume_folder({**params, **snakemake.wildcards}, list(given))
+    folder = checkpoint.resume_folder("aam", {**params, **snakemake.wildcards}, list(given))
     trained = finetune.train_fold(study, base, goal, fold, options, params.seed, folder)
     train, test = goal.rows(fold)
     guess = finetune.predict_fold(trained, study, base, test, options, params.seed)

@@ -11,8 +11,7 @@ import torch
 from taxoscape.errors import InputError
 from taxoscape.files import atomic
 
-VERSION = 3
-FOLDER = Path("results/aam/checkpoints")
+VERSION = 4
 
 
 def save(state: dict, path: str | Path) -> None:
@@ -34,15 +33,15 @@ def load(path: str | Path) -> dict:
     return state
 
 
-def resume_folder(parameters: dict, inputs: list[str], parent: Path = FOLDER) -> Path:
-    """Folder, in `parent`, of a job's resumable checkpoints, named by its parameters and the content of its inputs.
+def resume_folder(stage: str, parameters: dict, inputs: list[str]) -> Path:
+    """Folder, in the results of a stage, of a job's resumable checkpoints, named by its parameters and inputs.
 
     A changed parameter, input or module of ours gives another folder: a stale model is never resumed.
     """
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
     for path in inputs:
         digest.update(Path(path).read_bytes())
-    return parent / digest.hexdigest()[:16]
+    return Path("results") / stage / "checkpoints" / digest.hexdigest()[:16]
 
 
 def remove(folder: Path) -> None:

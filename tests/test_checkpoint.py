@@ -1,0 +1,43 @@
+"""Checkpoints: no pickle, no other version, and a folder of one job for what it may resume."""
+
+import pytest
+import torch
+
+from taxoscape import checkpoint
+from taxoscape.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("no tensors", "is no checkpoint of taxoscape"),
+        ({"version": -1}, "is no checkpoint of version .*: remove it and train again"),
+        ({"class": pytest.Item}, "is no checkpoint of taxoscape"),
+    ],
+)
+def test_foreign_files_are_refused_by_name(tmp_path, content, said):
+    path = tmp_path / "model.pt"
+    path.write_text(content) if isinstance(content, str) else torch.save(content, path)
+    with pytest.raises(InputError, match=f"model.pt {said}"):
+        checkpoint.load(path)
+
+
+def test_what_is_kept_comes_back_and_equal_states_are_equal_bytes(tmp_path):
+    for name in ("a.pt", "b.pt"):
+        checkpoint.save({"weights": torch.arange(3.0), "taxa": ["x"]}, tmp_path / name)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+    back = checkpoint.load(tmp_path / "a.pt")
+    assert torch.equal(back["weights"], torch.arange(3.0))
+    assert back["taxa"] == ["x"]
+
+
+def test_other_parameters_inputs_or_stages_never_resume(tmp_path):
+    path = tmp_path / "in"
+    path.write_text("a")
+    first = checkpoint.resume_folder("aam", {"lr": 1}, [str(path)])
+    assert first.parent.as_posix() == "results/aam/checkpoints"
+    assert first == checkpoint.resume_folder("aam", {"lr": 1}, [str(path)])
+    assert first != checkpoint.resume_folder("aam", {"lr": 2}, [str(path)])
+    assert first != checkpoint.resume_folder("diffusion", {"lr": 1}, [str(path)])
+    path.write_text("b")
+    assert first != checkpoint.resume_folder("aam", {"lr": 1}, [str(path)])
