@@ -599,7 +599,7 @@ def miseq(data, sop, tmp_path_factory):
     pd.DataFrame({"sample_id": sheet["sample"]}).to_csv(folder / "metadata.tsv", sep="\t", index=False)
     config = {
         "input": {"samples": "samples.tsv"},
-        "metadata": {"file": "metadata.tsv"},
+        "metadata": {"file": "metadata.tsv", "folds": 3},
         "reads": {"shard": 2},
         "denoise": {"pool": "pseudo"},
         "taxonomy": {"training_set": str(data / "miseq360_f1000/original/rdp_train_set_14.fa.gz")},
