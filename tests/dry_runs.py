@@ -19,7 +19,6 @@ import taxoscape.forecast.check  # noqa: E402, F401
 import taxoscape.phenotype.options  # noqa: E402, F401
 from taxoscape.digest import ROOT, code  # noqa: E402
 
-snakemake.cli.get_argument_parser()  # imports the plugins
 for script in (ROOT / "workflow/scripts").glob("*.py"):
     code(script.name)
 
