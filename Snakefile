@@ -55,6 +55,7 @@ rule all:
         "results/diffusion/card.md" if GENERATES else [],
         "results/diffusion/asked.biom" if GENERATES and config["diffusion"]["conditions"] else [],
         "results/forecast/forecasts.biom" if FORECASTS else [],
+        "results/forecast/card.md" if FORECASTS else [],
 
 
 onsuccess:

@@ -99,7 +99,7 @@ def chain(tmp_path_factory) -> Chain:
     repository, study = place / "repository", place / "study"
     study.mkdir()
     repository.mkdir()
-    for name in ("taxoscape", "workflow", "config"):
+    for name in ("taxoscape", "workflow", "config", "profiles"):
         shutil.copytree(ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (ROOT / "Snakefile", *(ROOT / "resources").glob("*.tsv")):
         target = repository / path.relative_to(ROOT)

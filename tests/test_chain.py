@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 def test_a_second_run_has_nothing_to_do(chain):
     done = chain.run("--dry-run")
     assert "Nothing to be done" in done.stdout + done.stderr
+    # With it a killed run goes on without further words, and the log of a failed job is shown.
+    assert "Using workflow specific profile profiles/default" in done.stdout + done.stderr
 
 
 def test_true_asvs_are_found_and_few_reads_are_false(chain):

@@ -121,8 +121,8 @@ def verdict(bins: dict[str, dict]) -> str:
             outcome[kind].append(
                 f"{name} ({100 * gap['value'] / entry['models'][best][key]['value']:+.0f} % to {best})"
             )
-        words = {"better": "beats the best baseline at", "level": "is level with it at", "worse": "is worse at"}
-        parts = [f"{words[kind]} {'; '.join(found)}" for kind, found in outcome.items() if found]
+        words = {"better": "beats", "level": "is level with", "worse": "is worse than"}
+        parts = [f"{words[kind]} the best baseline at {'; '.join(found)}" for kind, found in outcome.items() if found]
         said.append(f"{METRICS[key]}: the forecast {', '.join(parts)}.")
     return f"{' '.join(said)} {_held(bins)}"
 

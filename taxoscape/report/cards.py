@@ -25,11 +25,14 @@ OF_KIND = {
     "phenotype": "draws values of a host variable for a sample: a distribution in place of a point",
     "diffusion": "generates communities for given conditions, as counts at the rarefied depth",
     "copula": "generates communities for given conditions (Gaussian copula), as counts at the rarefied depth",
+    "forecast": "draws a subject's later communities from its earlier ones, with and without planned interventions",
 }
 OF_USE = {
     "predictor": "Samples of hosts whom it has not seen, of the same study design.",
     "generator": "Planning, teaching, testing of methods. Generated samples add no information to a study: nothing is "
     "more certain for being drawn more often.",
+    "forecaster": "Samples to come of hosts whom it has not seen, within the times ahead that it was judged at, of the "
+    "same study design.",
 }
 
 
@@ -83,6 +86,42 @@ def generator_card(config: dict, quality: dict, found: dict, model: str) -> str:
         config,
         [model],
     )
+
+
+def forecast_card(config: dict, quality: dict, found: dict, model: str) -> str:
+    """Card of the forecasters of all folds, from quality.json and metrics.json (`found`)."""
+    trained = [fold["training_subjects"] for fold in quality["folds"].values()]
+    stopped = [fold["held_out_subjects"] for fold in quality["folds"].values()]
+    planned = ", ".join(config["forecast"]["interventions"]) or "none"
+    data = [
+        f"{quality['samples']:,} samples of {quality['subjects']:,} subjects, {quality['taxa']:,} taxa; "
+        f"{found['tasks']:,} later samples of {found['subjects']:,} subjects to judge by.",
+        f"{len(trained)} folds by subject: a fold's forecaster was trained on {_range(trained)} subjects, stopped and "
+        f"calibrated by {_range(stopped)} others, and has seen no sample of the subjects that it is judged on.",
+        f"Planned interventions: {planned}.",
+    ]
+    limits = [
+        "With and without an intervention is a comparison of what the model expects after what was observed in this "
+        "study; who was treated was not drawn by lot, and the difference is not the effect of a treatment.",
+        f"Beyond {found['horizons'][-1]:g} {found['unit']} ahead it was not judged.",
+    ]
+    tables = [f"{name.capitalize()}:\n\n{_table(entry['models'])}" for name, entry in found["bins"].items()]
+    return _card(
+        "forecast: communities to come",
+        OF_KIND["forecast"],
+        OF_USE["forecaster"],
+        data,
+        found["verdict"],
+        "\n\n".join(tables),
+        limits,
+        config,
+        [model],
+    )
+
+
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _card(

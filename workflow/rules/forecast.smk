@@ -93,6 +93,32 @@ rule evaluate_forecasts:
         "../scripts/evaluate_forecasts.py"
 
 
+rule describe_forecast:
+    input:
+        model="results/forecast/model.pt",
+        quality="results/forecast/quality.json",
+        metrics="results/forecast/metrics.json",
+    output:
+        card="results/forecast/card.md",
+    log:
+        "logs/forecast/describe_forecast.log",
+    benchmark:
+        "benchmarks/forecast/describe_forecast.tsv"
+    conda:
+        "../envs/forecast.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+    params:
+        # The card names settings of several sections.
+        config={name: config[name] for name in ("seed", "forecast")},
+        code=code("describe_forecast.py"),
+    message:
+        "Writing the card of the forecasters"
+    script:
+        "../scripts/describe_forecast.py"
+
+
 rule compare_interventions:
     input:
         **COURSES,
