@@ -1173,7 +1173,7 @@ def test_two_processes_train_as_one_that_accumulates_twice_as_many_batches(tmp_p
     script = tmp_path / "together.py"
     script.write_text(TOGETHER)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--local-addr", "127.0.0.1"]
     command = [sys.executable, *torchrun, str(script), "2"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     two, also = json.loads(done.stdout.splitlines()[-1])
