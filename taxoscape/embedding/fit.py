@@ -43,7 +43,7 @@ def fit(
         print(f"iteration {used}: relative error {np.sqrt(value / pairs.weight.sum()):.5f} (root mean square)")
         if converged(chart, value, pairs, floor / scale, taken < steps or last - value < GAIN * last):
             break
-        last = value
+        last = value if floor == FLOORS[-1] else np.inf  # at another floor it is another stress
     return radius, direction, used
 
 
