@@ -13,7 +13,7 @@ from skbio import TreeNode
 
 from taxoscape import files, trees
 from taxoscape.compiled import use_threads
-from taxoscape.embedding import edges, geometry, pairs, points, quality, radam, start, stress
+from taxoscape.embedding import edges, fit, geometry, pairs, points, quality, radam, start, stress
 from taxoscape.embedding.embed import embed
 from taxoscape.embedding.fit import chart_stress
 from taxoscape.embedding.lbfgs import minimize
@@ -472,3 +472,16 @@ def test_real_tree_reaches_the_figures_of_the_design(data):
     assert report["within_10"] > 0.99
     assert report["within_5"] > 0.96
     assert report["mean_relative_error"] < report["euclidean"]["mean_relative_error"] / 2.5
+
+
+def test_what_a_chart_won_is_judged_at_one_floor(monkeypatch):
+    """Lower floors raise the stress: the fit goes on until one at the lowest wins too little over the last."""
+    values = iter([1.0, 1.1, 1.2, 1.1, 1.09, 0.5])
+
+    def chart(radius, direction, pairs, length, weight, iterations):
+        return radius, direction, next(values), iterations
+
+    monkeypatch.setattr(fit, "fit_chart", chart)
+    one = pairs.Pairs(np.array([0, 1, 1]), np.array([1]), np.array([1e-6]), np.ones(1))
+    _, _, used = fit.fit(np.zeros(2), np.eye(2), lambda number: one, 1.0, 1000)
+    assert used == fit.FIRST_CHART + 4 * fit.CHART

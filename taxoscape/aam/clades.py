@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from taxoscape.aam.tokens import VOCABULARY
+from taxoscape.aam.tokens import letters
 
-# The network's width; how many times as fast as other weights the letters' and the scalars learn
-# (Adam moves every weight by its learning rate); where a rate is large enough; how steep the edge of a ball of radius
-# r is, STEEPNESS / (1 + r)^0.7 a mismatch; radii, as shares of the sequence.
+# The network's width; how many times as fast as other weights the letters' and the scalars learn (Adam moves every
+# weight by its learning rate); where a rate is large enough; how steep the edge of a ball of radius r is,
+# STEEPNESS / (1 + r)^0.7 a mismatch; radii, as shares of the sequence.
 CLADE_WIDTH = 128
 LETTER_SPEED, SCALAR_SPEED = 6.0, 20.0
 LARGEST_LOGIT = 12.0
@@ -48,9 +48,9 @@ class Clades(nn.Module):
     def forward(self, tokens: torch.Tensor, asvs: torch.Tensor) -> torch.Tensor:
         """Rates r [U, K] of tokens [U, 1 + L] and ASV embeddings [U, D], in float32: the weights add up over L."""
         with torch.autocast(asvs.device.type, enabled=False):
-            letters = functional.one_hot(tokens[:, 1:], VOCABULARY)[..., 1:5].flatten(1).float()  # [U, 4 L]
+            shown = letters(tokens[:, 1:]).flatten(1)  # [U, 4 L]
             weight = self.ball + LETTER_SPEED * self.letters
-            said = letters @ weight[: letters.shape[1]] + self.offset + SCALAR_SPEED * self.bias
+            said = shown @ weight[: shown.shape[1]] + self.offset + SCALAR_SPEED * self.bias
             bent = self.narrow(functional.gelu(self.wide((asvs.float() - self.centre) / self.spread)))
             return functional.softplus((said + bent).clamp(max=LARGEST_LOGIT))
 
@@ -74,9 +74,9 @@ class Clades(nn.Module):
         span = math.log(SMALLEST_RADIUS * length), math.log(LARGEST_RADIUS * length)
         radius = torch.exp(span[0] + (span[1] - span[0]) * torch.rand(clades, device=tokens.device))
         steep = STEEPNESS / (1 + radius) ** 0.7
-        letters = functional.one_hot(tokens[drawn, 1:], VOCABULARY)[..., 1:5].float()  # [K, L, 4]
-        self.ball[: 4 * length] = (letters.flatten(1) * steep[:, None]).T
-        self.offset.copy_(steep * (radius - letters.sum(dim=(1, 2))))
+        centres = letters(tokens[drawn, 1:])  # [K, L, 4]
+        self.ball[: 4 * length] = (centres.flatten(1) * steep[:, None]).T
+        self.offset.copy_(steep * (radius - centres.sum(dim=(1, 2))))
         self.centre.copy_(asvs.mean(dim=0))
         self.spread.copy_(spread(asvs))
 

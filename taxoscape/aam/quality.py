@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from taxoscape.aam import data, metrics, pretext, pretrain, tokens, training
 from taxoscape.aam.data import Batch, Study
@@ -104,7 +103,7 @@ def nucleotide_quality(
         model.restore(part, whole).argmax(dim=2) + 1
         for part, whole in zip(seen.split(pretext.CHUNK), clean.split(pretext.CHUNK), strict=True)
     ]
-    base = functional.one_hot(study.tokens[torch.from_numpy(known), 1:], tokens.VOCABULARY)[..., 1:5].sum(dim=0)
+    base = tokens.letters(study.tokens[torch.from_numpy(known), 1:]).sum(dim=0)
     guesses = {
         "masked": torch.cat(guess),
         "consensus": (base.argmax(dim=1) + 1).expand_as(truth),
@@ -119,7 +118,7 @@ def nearest_asv(seen: torch.Tensor, every: torch.Tensor, new: np.ndarray, known:
     `seen` are the ASVs `new` [T], masked; a masked letter agrees with none.
     """
     rows, among = torch.from_numpy(np.flatnonzero(new)), torch.from_numpy(np.flatnonzero(known))
-    letters = [functional.one_hot(part, tokens.VOCABULARY)[..., 1:5].flatten(1).float() for part in (seen, every)]
+    letters = [tokens.letters(part).flatten(1) for part in (seen, every)]
     agree = letters[0] @ letters[1][among].T
     agree[rows[:, None] == among[None, :]] = -1
     return every[among[agree.argmax(dim=1)]]

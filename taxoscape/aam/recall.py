@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from taxoscape.aam.tokens import VOCABULARY
+from taxoscape.aam.tokens import letters
 
 # How many of the nearest known ASVs are asked; the share of doubt at the start; how much more a nearest ASV weighs for
 # every nucleotide that it agrees in, at the start.
@@ -42,24 +42,20 @@ class Recall(nn.Module):
 
         None of the known ASVs is asked about itself.
         """
-        length = seen.shape[1] - 1
-        frequency = self.frequency[:length]
-        if not len(self.known):
-            return frequency.expand(len(seen), -1, -1)
-        known = self.known[:, :length].long()
-        agree = letters(seen[:, 1:]).flatten(1) @ letters(known).flatten(1).T  # [U, T]
-        itself = key(clean[:, 1:])[:, None] == key(known)[None]
-        agree, nearest = agree.masked_fill(itself, -torch.inf).topk(min(NEAREST, len(known)), dim=1)
-        weights = (agree.clamp(min=-1e4) * (SPEED * self.sharpness).exp()).softmax(dim=1)
-        weights = weights * agree.isfinite()  # no vote for itself where fewer others are known
-        vote = torch.einsum("uk,ukla->ula", weights, letters(known[nearest]))
-        doubt = (SPEED * self.doubt).sigmoid()
-        return ((1 - doubt) * vote + doubt * frequency.exp()).log()
-
-
-def letters(tokens: torch.Tensor) -> torch.Tensor:
-    """Indicators of A, C, G, T [..., L, 4] of tokens [..., L]; none of another token."""
-    return functional.one_hot(tokens.long(), VOCABULARY)[..., 1:5].float()
+        with torch.autocast(seen.device.type, enabled=False):  # counts of letters and small probabilities need float32
+            length = seen.shape[1] - 1
+            frequency = self.frequency[:length]
+            if not len(self.known):
+                return frequency.expand(len(seen), -1, -1)
+            known = self.known[:, :length].long()
+            agree = letters(seen[:, 1:]).flatten(1) @ letters(known).flatten(1).T  # [U, T]
+            itself = key(clean[:, 1:])[:, None] == key(known)[None]
+            agree, nearest = agree.masked_fill(itself, -torch.inf).topk(min(NEAREST, len(known)), dim=1)
+            weights = (agree.clamp(min=-1e4) * (SPEED * self.sharpness).exp()).softmax(dim=1)
+            weights = weights * agree.isfinite()  # no vote for itself where fewer others are known
+            vote = torch.einsum("uk,ukla->ula", weights, letters(known[nearest]))
+            doubt = (SPEED * self.doubt).sigmoid()
+            return ((1 - doubt) * vote + doubt * frequency.exp()).log()
 
 
 def key(tokens: torch.Tensor) -> torch.Tensor:

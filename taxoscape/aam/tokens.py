@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 PAD, START, MASK, OTHER = 0, 5, 6, 7
 NUCLEOTIDES = "ACGT"  # tokens 1-4
@@ -22,6 +23,11 @@ def tokenize(sequences: Sequence[str], max_bp: int) -> torch.Tensor:
     for row, sequence in enumerate(kept):
         tokens[row, 1 : 1 + len(sequence)] = _CODES[np.frombuffer(sequence, dtype=np.uint8)]
     return torch.from_numpy(tokens).long()
+
+
+def letters(tokens: torch.Tensor) -> torch.Tensor:
+    """Indicators of A, C, G, T [..., L, 4] of tokens [..., L]; none of another token."""
+    return functional.one_hot(tokens.long(), VOCABULARY)[..., 1:5].float()
 
 
 def mask_nucleotides(

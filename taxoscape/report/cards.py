@@ -103,7 +103,7 @@ def forecast_card(config: dict, quality: dict, found: dict, model: str) -> str:
     limits = [
         "With and without an intervention is a comparison of what the model expects after what was observed in this "
         "study; who was treated was not drawn by lot, and the difference is not the effect of a treatment.",
-        f"Beyond {found['horizons'][-1]:g} {found['unit']} ahead it was not judged.",
+        "Its figures hold for the times ahead that the tables name, and for no others.",
     ]
     tables = [f"{name.capitalize()}:\n\n{_table(entry['models'])}" for name, entry in found["bins"].items()]
     return _card(
