@@ -147,6 +147,10 @@ def growth() -> list[dict]:
         if len(sizes) == len(SIZES):
             note += f"; seconds grow with tips to the power {np.polyfit(np.log(sizes), np.log(seconds), 1)[0]:.2f}"
         found.append(row(f"embedding, {len(points.node)} places", took, np.nan, np.nan, "s", note))
+    fine, took = embedded(points, arrays, replace(options, radius=FINE))
+    what = f"embedding, {len(points.node)} places, R {FINE:g}: share within 10 %, beside R {OPTIONS.radius:g}"
+    note = f"{name}; {took:.3g} s, {STEPS} iterations; mean relative error {fine['mean_relative_error']:.4f}"
+    found.append(row(what, fine["within_10"], quality["within_10"], np.nan, "share", note))
     return found
 
 
