@@ -26,6 +26,7 @@ TINY = {
     "images": {"previews": 3},
     "aam": {
         "pretrain_epochs": 1,
+        "pretrain_steps": 0,
         "epochs": 2,
         "embedding_dim": 16,
         "attention_heads": 2,

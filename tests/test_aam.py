@@ -67,6 +67,7 @@ OPTIONS = Options(
     clades=0,
     batch_size=4,
     pretrain_epochs=2,
+    pretrain_steps=0,
     epochs=2,
     patience=10,
     validation=0.2,
@@ -458,6 +459,24 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(study, tmp_pat
         pretrain.save_encoder(model, OPTIONS, tmp_path / f"{name}.pt")
     one, two, other = ((tmp_path / f"{name}.pt").read_bytes() for name in "abc")
     assert one == two != other
+
+
+@pytest.mark.parametrize(("least", "together", "batches"), [(0, 1, 3), (6, 1, 3), (7, 1, 6), (6, 2, 6)])
+def test_epochs_of_a_small_study_read_it_several_times(study, monkeypatch, least, together, batches):
+    """Three batches a pass, two epochs: as many steps as are asked for at least, from other draws in every pass."""
+    drawn, count = [], data.drawn_batches
+
+    def counted(study, order, options, seed, keys=None):
+        for batch in count(study, order, options, seed, keys):
+            drawn.append((seed, tuple(batch.rows)))
+            yield batch
+
+    monkeypatch.setattr(data, "drawn_batches", counted)
+    options = replace(OPTIONS, batch_size=4, validation=0.0, pretrain_steps=least, gradient_accumulation_steps=together)
+    pretrain.pretrain(study, np.arange(12), np.repeat("one", 12), options, (0,))
+    trained = [draw for draw in drawn if draw[0][-1] != pretext.FIXED_DRAW]
+    assert len(trained) == 2 * batches
+    assert len(set(trained)) == len(trained)
 
 
 def test_interrupted_run_ends_like_one_that_was_not(study, tmp_path, monkeypatch):

@@ -116,6 +116,7 @@ PRETEXT = [
         bool,
         "Distances of each batch as its reads are drawn; else of one draw of all, N x N or N x R in memory.",
     ),
+    ("--min-steps", "pretrain_steps", click.IntRange(0), "Steps at least: epochs read a small study several times."),
 ]
 MACHINE = [
     ("--device", "device", click.Choice(["cpu", "cuda"]), "Where the model runs."),

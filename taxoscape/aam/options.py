@@ -27,6 +27,7 @@ class Options:
     clades: int  # soft clades by which samples are compared; 0 = by a sample encoder
     batch_size: int  # samples
     pretrain_epochs: int
+    pretrain_steps: int  # at least; epochs of a small study read it several times
     epochs: int  # of fine-tuning
     patience: int  # epochs without improvement on the validation samples
     validation: float  # share of the training groups that stops the pretraining, 0-1

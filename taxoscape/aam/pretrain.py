@@ -70,11 +70,15 @@ def pretrain(
     if options.compile_model:
         compile_parts(model)
 
+    batches = -(-len(train) // options.batch_size)
+    often = passes(batches, options)
+
     def epoch_batches(epoch: int) -> Iterator[Batch]:
         if goal.references:
             goal.references.refresh(model)
-        order = np.random.default_rng((*seed, epoch)).permutation(train)
-        return data.drawn_batches(study, order, options, (*seed, epoch))
+        for number in range(often * epoch, often * (epoch + 1)):
+            order = np.random.default_rng((*seed, number)).permutation(train)
+            yield from data.drawn_batches(study, order, options, (*seed, number))
 
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         return pretraining_losses(model, study, batch, options, goal, generator)
@@ -86,12 +90,18 @@ def pretrain(
         (lambda: validation_scores(model, study, fixed, options, goal.scales, seed)) if len(held) else None,
         options=options,
         epochs=options.pretrain_epochs,
-        steps=-(-len(train) // options.batch_size),
+        steps=often * batches,
         seed=seed,
         store=store,
         watch=watch,
     )
     return model, history
+
+
+def passes(batches: int, options: Options) -> int:
+    """How often an epoch reads the training samples, `batches` each time, so that all epochs take pretrain_steps."""
+    at_a_time = options.gradient_accumulation_steps * training.team(options.device).size
+    return max(1, -(-options.pretrain_steps * at_a_time // max(1, batches * options.pretrain_epochs)))
 
 
 def make_goal(study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> Goal:
