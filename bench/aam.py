@@ -22,6 +22,7 @@ from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
 from taxoscape.aam.target import Target
+from taxoscape.aam.tokens import PAD
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data")) / "ibd_2538"
@@ -30,6 +31,7 @@ DEPTH = 5000  # reads drawn per sample
 SIZES = (8, 32, 64)  # samples of a batch
 STEP = 32  # samples of the batch that is timed
 SAMPLES, BRANCHES = 64, 10_000  # of the UniFrac batch
+LENGTHS = 100, 400  # letters of sequences that differ in length
 REPEATS = 3
 SAME = 1e-5  # largest difference between the sample embeddings of both sides
 
@@ -46,7 +48,7 @@ def rows() -> list[dict]:
     found = [sequences(batch, size, name) for size, batch in batches.items()]
     found += whole_step(model, study, batches[STEP], name)
     found += [frozen_step(study, batches[STEP], name, patch) for patch in (OPTIONS.patch, 1)]
-    return [*found, unifrac_batch(), memory(model, study, name)]
+    return [*found, by_length(), unifrac_batch(), memory(model, study, name)]
 
 
 SCALES = pretext.Scales((0.5, 0.5), (0.0, 1.0))
@@ -133,6 +135,21 @@ def frozen_step(study: Study, batch: Batch, name: str, patch: int) -> dict:
     return row(
         f"aam, step of fine-tuning with a frozen base, {STEP} samples", *times, "s", f"{name}; other: not frozen"
     )
+
+
+def by_length() -> dict:
+    """Sequences of different lengths: forward and backward pass among their like, and all as long as the longest."""
+    rng, model = np.random.default_rng(0), pretrain.make_encoder(replace(OPTIONS, max_bp=LENGTHS[1])).nucleotide
+    tokens = torch.from_numpy(rng.integers(1, 5, (512, 1 + LENGTHS[1])))
+    tokens[:, 1:][torch.arange(LENGTHS[1])[None] >= torch.from_numpy(rng.integers(*LENGTHS, 512))[:, None]] = PAD
+
+    def one(encode: Callable) -> None:
+        encode(tokens).square().mean().backward()
+        model.zero_grad(set_to_none=True)
+
+    ours, other = seconds(lambda: one(model.embed)), seconds(lambda: one(lambda read: model(read)[0]))
+    note = f"512 random sequences of {LENGTHS[0]} to {LENGTHS[1]} letters; other: padded"
+    return row("aam, sequences encoded by length", ours, other, "s", note)
 
 
 def unifrac_batch() -> dict:

@@ -659,6 +659,36 @@ def test_chunks_give_the_same_gradients_and_keep_less_in_memory(study):
     torch.testing.assert_close(whole, parts, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("patch", [1, 4])
+def test_sequences_are_encoded_among_their_like_without_the_padding(patch):
+    """Embeddings, hidden patches and gradients are those of one padded batch; fewer positions are computed."""
+    generator = np.random.default_rng(0)
+    sequences = ["".join(generator.choice(list("ACGT"), length)) for length in generator.integers(5, 31, 40)]
+    read = tokens.tokenize(sequences, 30)
+    torch.manual_seed(0)
+    model = pretrain.make_encoder(replace(OPTIONS, dropout=0.0, patch=patch)).nucleotide.train()
+    shapes = []
+    model.register_forward_pre_hook(lambda module, inputs: shapes.append(inputs[0].shape))
+    asvs, hidden = model(read)
+    there = (read[:, 1:] != tokens.PAD).sum(dim=1)
+    for chunk in (0, 3):
+        shapes.clear()
+        torch.testing.assert_close(model.embed(read, chunk), asvs)
+        assert sum(rows * width for rows, width in shapes) < 0.75 * read.numel()
+        assert sum(rows for rows, _ in shapes) == len(read)
+        for row, length in enumerate(there):
+            seen = slice(0, -(-int(length) // patch))
+            torch.testing.assert_close(model.hide(read, chunk)[row, seen], hidden[row, seen])
+    weights = [parameter for parameter in model.parameters() if parameter is not model.nucleotides.weight]
+    both = [
+        torch.autograd.grad(found.square().sum(), weights, allow_unused=True) for found in (asvs, model.embed(read))
+    ]
+    for one, two in zip(*both, strict=True):
+        assert (one is None) == (two is None)
+        if one is not None:
+            torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+
+
 def test_workers_change_no_batch(study):
     options = [replace(OPTIONS, num_workers=number) for number in (0, 2)]
     for one, two in zip(*(data.drawn_batches(study, np.arange(12), each, (0,)) for each in options), strict=True):

@@ -15,6 +15,8 @@ from taxoscape.aam.clades import Clades, bray_curtis, spread, tanimoto_distance
 from taxoscape.aam.recall import Recall
 from taxoscape.aam.tokens import PAD, VOCABULARY
 
+BUCKETS = 8  # parts of a batch's sequences by length, where lengths differ
+
 
 class Block(nn.Module):
     """Pre-norm transformer block; keys that are absent get no attention."""
@@ -100,11 +102,29 @@ class NucleotideEncoder(nn.Module):
 
     def embed(self, tokens: torch.Tensor, chunk: int = 0) -> torch.Tensor:
         """ASV embeddings [U, D] of tokens [U, 1 + L], `chunk` sequences at a time (0 = all)."""
-        return self._in_chunks(tokens, chunk, 0)
+        rows, parts = self.by_length(tokens)
+        found = torch.cat([self._in_chunks(part, chunk, 0) for part in parts])
+        return found if rows is None else found[rows.argsort()]
 
     def hide(self, tokens: torch.Tensor, chunk: int = 0) -> torch.Tensor:
         """Hidden patches [U, P, D] of tokens [U, 1 + L], `chunk` sequences at a time (0 = all)."""
-        return self._in_chunks(tokens, chunk, 1)
+        rows, parts = self.by_length(tokens)
+        longest = math.ceil((tokens.shape[1] - 1) / self.patch)
+        hidden = [self._in_chunks(part, chunk, 1) for part in parts]
+        found = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in hidden])
+        return found if rows is None else found[rows.argsort()]
+
+    def by_length(self, tokens: torch.Tensor) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+        """Sequences of similar length together, each part without the padding that all of it has.
+
+        The order [U] in which the parts have the rows of tokens [U, 1 + L]; None where one part has all, in order.
+        """
+        patches = -(-(tokens[:, 1:] != PAD).sum(dim=1) // self.patch)
+        if len(patches) < 2 or (patches == patches[0]).all():
+            return None, [tokens]
+        rows = patches.argsort(stable=True)
+        parts = [tokens[part, : 1 + self.patch * patches[part[-1]]] for part in rows.tensor_split(BUCKETS) if len(part)]
+        return rows, parts
 
     def _in_chunks(self, tokens: torch.Tensor, chunk: int, output: int) -> torch.Tensor:
         # Of a chunk only the result is kept for the backward pass, which computes the rest a second time.
