@@ -250,7 +250,8 @@ def distances(first: torch.Tensor, second: torch.Tensor, lengths: torch.Tensor, 
     0 between two samples that have no branch.
     """
     with torch.autocast(lengths.device.type, enabled=False):
-        one, two = first * lengths, second * lengths
+        one = first * lengths
+        two = one if second is first else second * lengths
         both = one.sum(dim=1)[:, None] + two.sum(dim=1)[None, :]
         shared = one @ second.T
         apart = torch.cdist(one, two, p=1.0) if weighted else both - 2 * shared
