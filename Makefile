@@ -1,6 +1,6 @@
 # make demo: set up, then run the whole chain on the simulated cohort. make test: what a newcomer needs to trust it.
 .PHONY: setup demo test bench lint
-CORES ?= $(shell nproc)
+CORES ?= $(shell env -u OMP_NUM_THREADS nproc)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export LC_ALL = C.UTF-8
 
