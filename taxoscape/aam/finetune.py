@@ -122,13 +122,12 @@ def train_member(
 
     def validate() -> dict[str, float]:
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in fixed])
-        loss = float(error(outputs, truth[held]))
-        scores = {"target_loss": loss, **held_out_metrics(outputs, truth[held], target)}
+        scores = {"target_loss": float(error(outputs, truth[held])), **held_out_metrics(outputs, truth[held], target)}
         if options.count_weight:
             stream = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
             parts = [losses_with_counts(model, study, b, asvs, error, truth[b.rows], options, stream) for b in fixed]
             scores["count_loss"] = float(np.mean([part["count_loss"].item() for part in parts]))
-        scores["total_loss"] = loss + scores.get("count_loss", 0.0)
+        scores["total_loss"] = scores["target_loss"] + scores.get("count_loss", 0.0)
         return {"score": to_lower(scores, options.best_metric), **scores}
 
     history = training.fit(

@@ -102,29 +102,24 @@ class NucleotideEncoder(nn.Module):
 
     def embed(self, tokens: torch.Tensor, chunk: int = 0) -> torch.Tensor:
         """ASV embeddings [U, D] of tokens [U, 1 + L], `chunk` sequences at a time (0 = all)."""
-        rows, parts = self.by_length(tokens)
-        found = torch.cat([self._in_chunks(part, chunk, 0) for part in parts])
-        return found if rows is None else found[rows.argsort()]
+        return self._by_length(tokens, chunk, 0)
 
     def hide(self, tokens: torch.Tensor, chunk: int = 0) -> torch.Tensor:
         """Hidden patches [U, P, D] of tokens [U, 1 + L], `chunk` sequences at a time (0 = all)."""
-        rows, parts = self.by_length(tokens)
-        longest = math.ceil((tokens.shape[1] - 1) / self.patch)
-        hidden = [self._in_chunks(part, chunk, 1) for part in parts]
-        found = torch.cat([functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in hidden])
-        return found if rows is None else found[rows.argsort()]
+        return self._by_length(tokens, chunk, 1)
 
-    def by_length(self, tokens: torch.Tensor) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
-        """Sequences of similar length together, each part without the padding that all of it has.
-
-        The order [U] in which the parts have the rows of tokens [U, 1 + L]; None where one part has all, in order.
-        """
+    def _by_length(self, tokens: torch.Tensor, chunk: int, output: int) -> torch.Tensor:
+        # Sequences of similar length together, each part without the padding that all of it has.
         patches = -(-(tokens[:, 1:] != PAD).sum(dim=1) // self.patch)
-        if len(patches) < 2 or (patches == patches[0]).all():
-            return None, [tokens]
-        rows = patches.argsort(stable=True)
-        parts = [tokens[part, : 1 + self.patch * patches[part[-1]]] for part in rows.tensor_split(BUCKETS) if len(part)]
-        return rows, parts
+        longest = math.ceil((tokens.shape[1] - 1) / self.patch)
+        if (patches == longest).all():
+            return self._in_chunks(tokens, chunk, output)
+        rows, found = patches.argsort(stable=True), []
+        for part in rows.split(-(-len(rows) // BUCKETS)):
+            width = int(patches[part[-1]])
+            encoded = self._in_chunks(tokens[part, : 1 + self.patch * width], chunk, output)
+            found.append(functional.pad(encoded, (0, 0, 0, longest - width)) if output else encoded)
+        return torch.cat(found)[rows.argsort()]
 
     def _in_chunks(self, tokens: torch.Tensor, chunk: int, output: int) -> torch.Tensor:
         # Of a chunk only the result is kept for the backward pass, which computes the rest a second time.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +71,12 @@ def pretrain(
     if options.compile_model:
         compile_parts(model)
 
-    batches = -(-len(train) // options.batch_size)
-    often = passes(batches, options)
+    number = batches_of_epoch(len(train), options)
 
     def epoch_batches(epoch: int) -> Iterator[Batch]:
         if goal.references:
             goal.references.refresh(model)
-        for number in range(often * epoch, often * (epoch + 1)):
-            order = np.random.default_rng((*seed, number)).permutation(train)
-            yield from data.drawn_batches(study, order, options, (*seed, number))
+        return islice(passes(study, train, options, seed, epoch * number), number)
 
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         return pretraining_losses(model, study, batch, options, goal, generator)
@@ -90,7 +88,7 @@ def pretrain(
         (lambda: validation_scores(model, study, fixed, options, goal.scales, seed)) if len(held) else None,
         options=options,
         epochs=options.pretrain_epochs,
-        steps=often * batches,
+        steps=number,
         seed=seed,
         store=store,
         watch=watch,
@@ -98,10 +96,21 @@ def pretrain(
     return model, history
 
 
-def passes(batches: int, options: Options) -> int:
-    """How often an epoch reads the training samples, `batches` each time, so that all epochs take pretrain_steps."""
+def batches_of_epoch(samples: int, options: Options) -> int:
+    """Batches that an epoch reads: the training samples once, or more so that all epochs take pretrain_steps."""
     at_a_time = options.gradient_accumulation_steps * training.team(options.device).size
-    return max(1, -(-options.pretrain_steps * at_a_time // max(1, batches * options.pretrain_epochs)))
+    steps = -(-options.pretrain_steps // max(1, options.pretrain_epochs))
+    return max(-(-samples // options.batch_size), steps * at_a_time)
+
+
+def passes(study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...], first: int) -> Iterator[Batch]:
+    """Batches of training samples without end, pass after pass, each shuffled and drawn anew; from batch `first` on."""
+    start, skipped = divmod(first, -(-len(train) // options.batch_size))
+    for number in count(start):
+        order = np.random.default_rng((*seed, number)).permutation(train)
+        rest = slice(skipped * options.batch_size, None)
+        yield from data.drawn_batches(study, order[rest], options, (*seed, number), np.arange(len(train))[rest])
+        skipped = 0
 
 
 def make_goal(study: Study, train: np.ndarray, options: Options, seed: tuple[int, ...]) -> Goal:

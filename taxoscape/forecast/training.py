@@ -80,18 +80,8 @@ def train(
     else:
         history.append([0, float("nan"), best["loss"]])
     for step in range(first, plan.steps + 1):
-        rng = np.random.default_rng((*seed, step))
-        torch.manual_seed(int(rng.integers(2**62)))
-        rows = rng.choice(len(training.clean), plan.batch_size, p=training.chance)
-        for group in optimizer.param_groups:
-            group["lr"] = plan.lr * rate(step, plan.steps)
-        value = _loss(network.train(), _batch(training, rows, plan.condition_dropout, schedule, rng), schedule)
-        optimizer.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
-        optimizer.step()
+        losses.append(_take_step(network, optimizer, training, schedule, plan, step, seed))
         average.update(network)
-        losses.append(value.item())
         if step % ROUND and step < plan.steps:
             continue
         history.append([step, float(np.mean(losses)), _evaluate(average.network, fixed, schedule)])
@@ -119,6 +109,29 @@ def train(
 def rate(step: int, steps: int) -> float:
     """Learning rate of a step as a share of the highest: a straight rise, then half a cosine to zero."""
     return min(step / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
+
+
+def _take_step(
+    network: Denoiser,
+    optimizer: torch.optim.Optimizer,
+    training: Examples,
+    schedule: Schedule,
+    plan: Plan,
+    step: int,
+    seed: tuple[int, ...],
+) -> float:
+    """Take a step, all of its randomness from (seed, step); its loss."""
+    rng = np.random.default_rng((*seed, step))
+    torch.manual_seed(int(rng.integers(2**62)))
+    rows = rng.choice(len(training.clean), plan.batch_size, p=training.chance)
+    for group in optimizer.param_groups:
+        group["lr"] = plan.lr * rate(step, plan.steps)
+    value = _loss(network.train(), _batch(training, rows, plan.condition_dropout, schedule, rng), schedule)
+    optimizer.zero_grad()
+    value.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
+    optimizer.step()
+    return value.item()
 
 
 def _batch(examples: Examples, rows: np.ndarray, dropout: float, schedule: Schedule, rng: np.random.Generator):
