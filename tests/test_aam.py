@@ -65,6 +65,7 @@ OPTIONS = Options(
     attention_heads=2,
     attention_layers=1,
     clades=0,
+    encoder=None,
     batch_size=4,
     pretrain_epochs=2,
     pretrain_steps=0,
@@ -1229,3 +1230,41 @@ def test_two_processes_train_as_one_that_accumulates_twice_as_many_batches(tmp_p
     one, weights = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [row["total_loss"] for row in two] == pytest.approx([row["total_loss"] for row in one], rel=1e-5)
     np.testing.assert_allclose(also, weights, rtol=1e-5, atol=1e-7)
+
+
+# --- going on from an encoder of other samples
+
+
+@pytest.mark.parametrize("clades", [0, 12])
+def test_pretraining_goes_on_from_an_encoder_of_other_samples(study, tmp_path, clades):
+    """Without a step of its own it is the other encoder, but for knowing the ASVs of its own samples too."""
+    counts = study.counts.tolil()
+    counts[:6, :4] = counts[6:, -4:] = 0
+    study = replace(study, counts=counts.tocsr())
+    options, few = replace(OPTIONS, clades=clades), np.arange(6)
+    before, _ = pretrain.pretrain(study, few, study.samples[few], options, (5,))
+    pretrain.save_encoder(before, options, tmp_path / "encoder.pt", study, learned=study.samples[few])
+    going = replace(options, encoder=str(tmp_path / "encoder.pt"), pretrain_epochs=0)
+    rest = np.arange(6, 12)
+    model, _ = pretrain.pretrain(study, rest, study.samples[rest], going, (0,))
+    for (name, one), two in zip(model.state_dict().items(), before.state_dict().values(), strict=True):
+        if name not in ("recall.known", "recall.frequency"):
+            assert one.equal(two), name
+    assert len(before.recall.known) == len(study.taxa) - 4
+    assert len(model.recall.known) == len(study.taxa)
+    after, _ = pretrain.pretrain(study, rest, study.samples[rest], replace(going, pretrain_epochs=1), (0,))
+    assert not after.nucleotide.places.equal(before.nucleotide.places)
+
+
+def test_an_encoder_that_has_seen_the_samples_it_is_judged_on_is_refused(study, tmp_path):
+    model = pretrain.make_encoder(OPTIONS, recall=True)
+    pretrain.save_encoder(model, OPTIONS, tmp_path / "encoder.pt", study, learned=study.samples[:3])
+    state = pretrain.read_encoder(tmp_path / "encoder.pt", OPTIONS)
+    pretrain.check_unseen(state, "encoder.pt", study.samples[3:])
+    with pytest.raises(InputError, match=r"pretrained on 1 samples of this study .* give an encoder of other samples"):
+        pretrain.check_unseen(state, "encoder.pt", study.samples[2:])
+
+
+def test_an_absent_encoder_is_refused_before_anything_runs():
+    with pytest.raises(InputError, match=r"aam\.encoder none\.pt does not exist"):
+        check_aam(asdict(replace(OPTIONS, encoder="none.pt")), {})

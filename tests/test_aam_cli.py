@@ -186,7 +186,7 @@ SOURCE = """
 """
 OTHERS = {"--optimizer": "sgd", "--scheduler": "plateau", "--mixed-precision": "bf16", "--best-metric": "mae"}
 OTHERS |= {"--unifrac-metric": "weighted", "--reference-samples": "ids.txt", "--quantiles": [0.1, 0.5]}
-OTHERS |= {"--device": "cuda", "--test-size": 0.4, "--dropout": 0.3, "--ema": 0.5}
+OTHERS |= {"--pretrained-encoder": "encoder.pt", "--device": "cuda", "--test-size": 0.4, "--dropout": 0.3, "--ema": 0.5}
 
 
 @pytest.mark.parametrize("command", ["pretrain", "train"])

@@ -109,8 +109,25 @@ OTHER = {
 BESIDE = {"embedding.loss": {"optimizer": "radam"}}
 
 
-# Keys that rerun one rule of their own and no model or image; some of these run only where they are asked for.
-DISPLAY = {
+# Keys that rerun one rule and what takes its files, not all of their stage; some run only where they are asked for.
+FIRST = {
+    **dict.fromkeys(
+        (
+            "aam.epochs",
+            "aam.members",
+            "aam.freeze_base",
+            "aam.count_weight",
+            "aam.quantiles",
+            "aam.best_metric",
+            "aam.class_weights",
+            "aam.prediction_draws",
+            "aam.interval",
+            "aam.explained_samples",
+            "aam.trees",
+            "aam.bootstraps",
+        ),
+        "train_predictor",
+    ),
     "images.previews": "draw_previews",
     "images.gallery": "draw_gallery",
     "images.store": "store_images",
@@ -200,8 +217,8 @@ def expected(leaf: str, depends: dict[str, set[str]], seeded: set[str]) -> set[s
         return {"write_report"}
     if leaf == "reads.primers":  # its rules run only where primers are cut
         return expected("reads.primers_left", depends, seeded) | {"trim_primers", "gather_primers"}
-    if leaf in DISPLAY:
-        return depends.get(DISPLAY[leaf], {DISPLAY[leaf]}) | {"write_report"}
+    if leaf in FIRST:
+        return depends.get(FIRST[leaf], {FIRST[leaf]}) | {"write_report"}
     start = seeded if leaf == "seed" else (stage_rules(stage) | readers(stage)) & set(depends)
     # The report prints every setting.
     return set().union(*(depends[rule] for rule in start)) | {"write_report"}
@@ -232,6 +249,7 @@ FILES = (
     "taxonomy.species",
     "metadata.file",
     "layout.existing",
+    "aam.encoder",
     *INSERTION,
 )
 SETTINGS = {f"functions.{name}" for name in ("min_identity", "max_nsti", "normalise", "stratified")}
@@ -275,6 +293,7 @@ GIVEN = {
     "functions.reference.map": ("resources/demo/kegg_map.tsv", None),
     "metadata.file": ("resources/demo/metadata.tsv", {"prepare_metadata"}),
     "layout.existing": ("results/layout/positions.tsv", {"lay_out_taxa"}),
+    "aam.encoder": ("results/aam/pretrain/fold0/model.pt", {"pretrain_encoder"}),
     "input.ko": ("results/functions/ko.tsv.gz", {"profile_functions"}),
     "input.taxonomy": ("results/taxonomy/taxonomy.tsv", {"import_taxonomy"}),
     "input.tree": ("results/phylogeny/tree.nwk", {"import_tree"}),

@@ -116,6 +116,7 @@ PRETEXT = [
         bool,
         "Distances of each batch as its reads are drawn; else of one draw of all, N x N or N x R in memory.",
     ),
+    ("--pretrained-encoder", "encoder", str, "encoder.pt of other samples to go on from, of the same sizes."),
     ("--min-steps", "pretrain_steps", click.IntRange(0), "Steps at least: epochs read a small study several times."),
 ]
 MACHINE = [
@@ -204,6 +205,33 @@ def aam() -> None:
 
     pretrain -> train -> predict, evaluate. An interrupted training goes on when the same command is given again.
     """
+
+
+@aam.command()
+@click.option("--table", "tables", type=FILE, required=True, multiple=True, help="BIOM or TSV table; one per study.")
+@click.option("--sequences", type=FILE, multiple=True, help="FASTA, one per table; left out, ids are sequences.")
+@click.option("--metadata", type=FILE, multiple=True, help="TSV, one per table; for --group-column only.")
+@click.option("--group-column", multiple=True, help="Metadata column of the subjects, one per table.")
+@click.option("--max-bp", type=COUNT, default=150, show_default=True, help="Bases kept of each ASV at most.")
+@click.option("--output-dir", type=FILE, required=True, help="Folder that everything is written to.")
+def pool(tables: tuple[Path, ...], max_bp: int, output_dir: Path, **given: tuple) -> None:
+    """Join tables of one region of the gene into one, to pretrain on all of them together.
+
+    ASVs are cut to the bases that all studies read; those that become equal are one. Give --sequences, --metadata and
+    --group-column as often as --table and in its order, or not at all.
+    """
+    from taxoscape.aam.commands import Inputs
+    from taxoscape.aam.pool import pool_studies
+
+    for name, values in given.items():
+        if values and len(values) != len(tables):
+            flag = name.replace("_", "-")
+            raise InputError(f"--{flag} stands {len(values)} times, --table {len(tables)} times: give one per table")
+    rows = {name: values for name, values in given.items() if values}
+    studies = [
+        Inputs(table, **{name: values[number] for name, values in rows.items()}) for number, table in enumerate(tables)
+    ]
+    pool_studies(studies, output_dir, max_bp)
 
 
 @aam.command()

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import biom
 import numpy as np
 import pandas as pd
 import torch
@@ -31,7 +32,7 @@ class Inputs:
     """Files of a study."""
 
     table: Path
-    tree: Path
+    tree: Path | None = None  # needed by all commands but pool
     sequences: Path | None = None  # None: the features' ids are their sequences
     taxonomy: Path | None = None  # lineages of the features
     metadata: Path | None = None
@@ -53,7 +54,7 @@ def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
     """Write encoder.pt, quality.json (on the held-out samples), metrics.jsonl, TensorBoard and figures."""
     check_aam(asdict(options), {})
     training.settle(options)
-    store = open_store("pretrain", inputs, options, run)
+    store = open_store("pretrain", inputs, options, run, encoder=digest(options.encoder))
     study = open_study(inputs, run.rarefy_depth, options)
     groups = groups_of(study.samples, inputs)
     rows, seed = np.arange(len(study.samples)), (run.seed,)
@@ -71,7 +72,7 @@ def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
         pairs = pretrain.predicted_distances(model, study, fixed, options)
         figures.draw_distances(*(values.cpu().numpy() for values in pairs), run.folder / "distances.png")
     references = pretrain.references_of(study, rows[~held], options, seed)
-    pretrain.save_encoder(model, options, run.folder / "encoder.pt", study, references)
+    pretrain.save_encoder(model, options, run.folder / "encoder.pt", study, references, study.samples)
     store.path.unlink(missing_ok=True)
     found = {name: round(value, 3) for name, value in report.items() if name.endswith("_r2") and value is not None}
     print(f"wrote {run.folder / 'encoder.pt'}; held-out samples: {found}")
@@ -224,16 +225,7 @@ def open_study(inputs: Inputs, depth: int, options: Options) -> Study:
     """
     table = tables.read_table(inputs.table)
     tables.check_counts(table, inputs.table)
-    features = table.ids("observation")
-    if inputs.sequences:
-        known = tables.read_fasta(inputs.sequences)
-    else:
-        known = {name: name.upper().replace("U", "T") for name in features if tables.is_sequence(name)}
-    if not any(name in known for name in features):
-        where = f"has a sequence in {inputs.sequences}" if inputs.sequences else "is a sequence itself"
-        raise InputError(
-            f"none of the {len(features)} features of {inputs.table} {where}: give their FASTA, --sequences"
-        )
+    known = known_sequences(table, inputs)
     reads = table.sum(axis="sample")
     if not (reads >= depth).any():
         raise InputError(
@@ -246,6 +238,21 @@ def open_study(inputs: Inputs, depth: int, options: Options) -> Study:
     tree = trees.read_tree(inputs.tree)
     study = data.make_study(table, samples, known, tree, depth, options, prune=inputs.prune_tree)
     return data.with_lineages(study, tables.read_taxonomy(inputs.taxonomy)) if inputs.taxonomy else study
+
+
+def known_sequences(table: biom.Table, inputs: Inputs) -> dict[str, str]:
+    """Sequences of the features, from the FASTA or from their ids. Raises InputError where no feature has one."""
+    features = table.ids("observation")
+    if inputs.sequences:
+        known = tables.read_fasta(inputs.sequences)
+    else:
+        known = {name: name.upper().replace("U", "T") for name in features if tables.is_sequence(name)}
+    if not any(name in known for name in features):
+        where = f"has a sequence in {inputs.sequences}" if inputs.sequences else "is a sequence itself"
+        raise InputError(
+            f"none of the {len(features)} features of {inputs.table} {where}: give their FASTA, --sequences"
+        )
+    return known
 
 
 def first_encoder(path: Path | None, study: Study, learned: np.ndarray, options: Options, seed: int) -> Encoder:

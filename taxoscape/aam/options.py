@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from taxoscape.errors import InputError
 
@@ -26,7 +27,8 @@ class Options:
     attention_layers: int
     clades: int  # soft clades by which samples are compared; 0 = by a sample encoder
     batch_size: int  # samples
-    pretrain_epochs: int
+    encoder: str | None  # file of an encoder pretrained on other samples, which pretraining goes on from
+    pretrain_epochs: int  # 0 = none
     pretrain_steps: int  # at least; epochs of a small study read it several times
     epochs: int  # of fine-tuning
     patience: int  # epochs without improvement on the validation samples
@@ -64,8 +66,15 @@ class Options:
     bootstraps: int  # group-bootstrap draws of the intervals
 
 
+def options_of(config: Mapping[str, object]) -> Options:
+    """Options of a part of the section, for a rule that reads no more; what is not in it is None."""
+    return Options(**dict.fromkeys(Options.__dataclass_fields__) | config)
+
+
 def check_aam(chosen: Mapping[str, object], targets: Mapping[str, str]) -> None:
     """Raise InputError for options that do not go together; `targets`: name -> regression or classification."""
+    if chosen["encoder"] and not Path(chosen["encoder"]).is_file():
+        raise InputError(f"aam.encoder {chosen['encoder']} does not exist: name the encoder.pt of `aam pretrain`")
     dim, heads = chosen["embedding_dim"], chosen["attention_heads"]
     if dim % heads:
         raise InputError(f"aam.embedding_dim={dim} is no multiple of attention_heads={heads}: change one of them")

@@ -16,6 +16,7 @@ SOURCE = {
     "attention_layers": 4,
     "clades": 1024,
     "batch_size": 8,
+    "encoder": None,
     "pretrain_epochs": 100,
     "pretrain_steps": 0,
     "epochs": 100,

@@ -1,6 +1,6 @@
 """Pretraining without labels: masked nucleotides restored, and what pretext.py adds, of samples or of ASVs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -16,10 +16,11 @@ from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
 from taxoscape.aam.pretext import References, Scales
 from taxoscape.aam.training import Store, Watch
-from taxoscape.errors import InputError
+from taxoscape.errors import InputError, examples
 
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses
+LEARNED_HEADS = ("recall.doubt", "recall.sharpness")  # of these, what pretraining on another study goes on from
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,12 @@ def pretrain(
     store: Store | None = None,
     watch: Watch | None = None,
 ) -> tuple[Encoder, list[dict[str, float]]]:
-    """Train an encoder on samples `rows` of the study, `groups` [n] theirs; validation samples are drawn by group."""
+    """Train an encoder on samples `rows` of the study, `groups` [n] theirs; validation samples are drawn by group.
+
+    It goes on from options.encoder where that is given, else from random weights.
+    """
     check_pretext(study, options)
+    before = read_encoder(options.encoder, options) if options.encoder else None
     validation = held_out(groups, options, seed)
     train, held = rows[~validation], rows[validation]
     fixed = pretext.fixed_batches(study, held, options, seed)
@@ -68,6 +73,8 @@ def pretrain(
     )
     print(f"{lost:.2%} of the reads lie beyond the {options.token_limit} most abundant ASVs of their samples, unread")
     model = start(study, train, goal.scales, options, seed)
+    if before:
+        go_on_from(model, before)
     if options.compile_model:
         compile_parts(model)
 
@@ -271,6 +278,14 @@ def taxa_of(study: Study, rows: np.ndarray) -> torch.Tensor:
 
 def load_encoder(path: str | Path, options: Options) -> Encoder:
     """Read a pretrained encoder. Raises InputError when it was made with other sizes."""
+    state = read_encoder(path, options)
+    model = make_encoder(options)
+    model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
+    return model.eval()
+
+
+def read_encoder(path: str | Path, options: Options) -> dict:
+    """What save_encoder wrote. Raises InputError when it is of other sizes."""
     state = checkpoint.load(path)
     if "sizes" not in state:
         raise InputError(f"{path} is no pretrained encoder: give the encoder.pt that pretraining wrote")
@@ -280,9 +295,28 @@ def load_encoder(path: str | Path, options: Options) -> Encoder:
             f"{path} holds an encoder of {state['sizes']}, asked for is one of {sizes}: "
             "give the same sizes, or pretrain again"
         )
-    model = make_encoder(options)
-    model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
-    return model.eval()
+    return state
+
+
+@torch.no_grad()
+def go_on_from(model: Encoder, state: dict) -> None:
+    """Give an encoder the weights of another, pretrained on other samples; it knows the ASVs of both."""
+    taken = {
+        name: value for name, value in state["model"].items() if not name.startswith(HEADS) or name in LEARNED_HEADS
+    }
+    model.load_state_dict(taken, strict=False)
+    known = state["model"]["recall.known"].to(model.recall.known.device)
+    model.recall.known = torch.cat([model.recall.known, known]).unique(dim=0)
+
+
+def check_unseen(state: dict, path: str | Path, samples: np.ndarray) -> None:
+    """Raise InputError where an encoder has learned from any of these samples [n], ids."""
+    seen = sorted(set(state["samples"]) & set(samples))
+    if seen:
+        raise InputError(
+            f"{path} was pretrained on {len(seen)} samples of this study ({examples(seen)}), on which its folds are "
+            "judged: give an encoder of other samples; the workflow goes on with each fold's own training samples"
+        )
 
 
 def save_encoder(
@@ -291,13 +325,14 @@ def save_encoder(
     path: str | Path,
     study: Study | None = None,
     references: References | None = None,
+    learned: Sequence[str] = (),
 ) -> None:
-    """Write a pretrained encoder with the options that give its shapes.
+    """Write a pretrained encoder with the options that give its shapes and the ids of the samples it `learned` from.
 
     Of stripe mode the reference samples (of `study`) and their embeddings are kept too, of taxonomy the clades.
     """
     sizes = {name: getattr(options, name) for name in SIZES}
-    state = {"sizes": sizes, "model": model.state_dict()}
+    state = {"sizes": sizes, "model": model.state_dict(), "samples": list(map(str, learned))}
     if references:
         references.refresh(model)
         state["references"] = {"samples": study.samples[references.rows].tolist(), "z": references.z}

@@ -1,6 +1,23 @@
 # What pretraining may predict that needs lineages.
 CLADES = ("taxonomy", "combined")
 
+# Keys that only fine-tuning and what follows it read.
+LATER = (
+    "enabled",
+    "epochs",
+    "members",
+    "freeze_base",
+    "count_weight",
+    "quantiles",
+    "best_metric",
+    "class_weights",
+    "prediction_draws",
+    "interval",
+    "explained_samples",
+    "trees",
+    "bootstraps",
+)
+
 if TARGETS:
 
     rule pretrain_encoder:
@@ -13,6 +30,7 @@ if TARGETS:
             design="results/metadata/design.tsv",
             encoding="results/metadata/encoding.json",
             splits="results/metadata/splits.tsv",
+            encoder=config["aam"]["encoder"] or [],
         output:
             model="results/aam/pretrain/fold{fold}/model.pt",
             embeddings="results/aam/pretrain/fold{fold}/embeddings.npz",
@@ -29,7 +47,7 @@ if TARGETS:
             mem_mb=memory(4000),
             gpu=int(config["aam"]["device"] == "cuda"),
         params:
-            config=config["aam"],
+            config=without("aam", *LATER),
             seed=config["seed"],
             code=code("pretrain_encoder.py"),
         message:
