@@ -13,6 +13,7 @@ from taxoscape.aam.options import check_aam
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
 from taxoscape.diffusion.asked import read_asked
+from taxoscape.diffusion.check import check_diffusion
 from taxoscape.diversity.check import check_diversity
 from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
@@ -43,6 +44,7 @@ def check_config(config: dict, schema: str | Path) -> None:
     check_images(config["images"])
     check_aam(config["aam"], config["metadata"]["targets"])
     check_phenotype(config)
+    check_diffusion(config)
     check_options(config)
 
 

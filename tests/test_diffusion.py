@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,15 @@ import torch
 import yaml
 from scipy import stats
 
-from taxoscape import checkpoint, metadata
+from taxoscape import checkpoint, metadata, raster
+from taxoscape.basis import Basis
 from taxoscape.diffusion import asked, copula, counts, dequantise, models, sampling, training
+from taxoscape.diffusion.check import check_diffusion
 from taxoscape.diffusion.conditions import ConditionTokens, hide
 from taxoscape.diffusion.denoiser import Attention, Denoiser
+from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of
 from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions, read_study
+from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
 from tests.conftest import ROOT
 
@@ -23,6 +28,23 @@ SECTION = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["diffusi
 del SECTION["conditions"]
 QUICK = SECTION | {"width": 32, "blocks": 1, "steps": 100, "sample_steps": 10, "samples": 20, "threads": 1}
 DEPTH = 500
+FEATURES = np.random.default_rng(0).standard_normal((12, 5))  # of the taxa of a cohort
+
+
+def make_basis(taxa: int = 12, size: int = 16, kernel: str = "point") -> Basis:
+    """Taxa in cells of their own, wide enough to overlap."""
+    rng = np.random.default_rng(0)
+    cells = rng.permutation((size // 2) ** 2)[:taxa]
+    row, col = 2.0 * (cells // (size // 2)) + 0.5, 2.0 * (cells % (size // 2)) + 0.5
+    channels = rng.dirichlet(np.ones(3), taxa)
+    names, one = np.array(["x", "y", "z"]), np.ones(3)
+    own = np.zeros(taxa), np.ones(taxa)
+    taxa_names = np.array([f"t{n}" for n in range(taxa)])
+    sigma = rng.uniform(0.7, 1.2, taxa)
+    return Basis(taxa_names, row, col, sigma, channels, names, size, 0 * one, one, *own, "clr", 0.5, kernel, "fixed")
+
+
+KNOWN = {"transformer": FEATURES, "unet": canvas_of(make_basis())}  # what the models are told of the taxa
 
 
 def options(**changes) -> models.Options:
@@ -38,6 +60,15 @@ def cohort(number: int, taxa: int = 12, seed: int = 0, fields: int = 2) -> Sampl
         logits[:, :3] += 1.5 * values[:, :1]
     share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return Samples(rng.multinomial(DEPTH, share), values, np.zeros(values.shape, bool))
+
+
+def token_network(features: torch.Tensor) -> TokenDenoiser:
+    """A transformer over taxa, as after some training."""
+    torch.manual_seed(0)
+    network = TokenDenoiser(features, [0, 3], 16, 2, 0.0)
+    for linear in (network.leave, network.through, *(layer.modulation for layer in network.layers)):
+        torch.nn.init.normal_(linear.weight, std=0.2)
+    return network.eval()
 
 
 def small_network(taxa: int = 6) -> Denoiser:
@@ -166,6 +197,90 @@ def test_conditions_change_the_output():
         changed = values.clone()
         changed[:, field] = (changed[:, field] + 1) % 3
         assert (network(noisy, signal, noise, changed, missing) - before).abs().max() > 1e-4
+
+
+def test_the_transformer_knows_taxa_by_what_is_known_of_them_and_not_by_their_place():
+    features, (noisy, *rest) = torch.tensor(FEATURES[:6]).float(), inputs()
+    network, order = token_network(features), torch.tensor([3, 0, 5, 1, 2, 4])
+    found = network(noisy, *rest)
+    network.features, network.own.data = features[order], network.own.data[order]
+    torch.testing.assert_close(network(noisy[:, order], *rest), found[:, order])
+    network.features = features.flip(0)
+    assert (network(noisy[:, order], *rest) - found[:, order]).abs().max() > 1e-3
+
+
+def test_every_taxon_hears_every_other_the_conditions_and_the_noise():
+    noisy, signal, noise, values, missing = inputs()
+    network = token_network(torch.tensor(FEATURES[:6]).float())
+    noisy.requires_grad_()
+    heard = torch.autograd.functional.jacobian(lambda x: network(x, signal, noise, values, missing)[0], noisy)[:, 0]
+    assert (heard.abs() > 1e-7).all()
+    found = network(noisy, signal, noise, values, missing)
+    for changed in (
+        (signal, noise, values + torch.tensor([1.0, 0.0]), missing),
+        (signal, noise, values, ~missing),
+        (noise, signal, values, missing),
+    ):
+        assert ((network(noisy, *changed) - found).abs().amax(dim=1) > 1e-4).all()
+    network(noisy, signal, noise, values, missing).square().sum().backward()
+    for layer in network.layers:
+        assert (layer.query_key_value.weight.grad.abs().sum(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("kernel", ["point", "integrated"])
+def test_the_unet_sees_the_landscape_and_its_image_is_read_back_by_least_squares(kernel):
+    basis = make_basis(kernel=kernel)
+    drawer, values = Raster(canvas_of(basis)), torch.randn(4, 12, generator=torch.Generator().manual_seed(0))
+    norms = np.sqrt(np.diag(raster.gram(basis)))
+    drawn = raster.rasterize(values.numpy() / norms, basis)
+    np.testing.assert_allclose(drawer.draw(values).numpy(), drawer.scale * drawn, atol=1e-5)
+    torch.testing.assert_close(drawer.read(drawer.draw(values)), values, atol=1e-4, rtol=1e-4)
+    noisy = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    columns = drawer.draw(torch.eye(12)).flatten(1).T.double()
+    wanted = torch.linalg.lstsq(columns, noisy.flatten(1).T.double()).solution.T
+    torch.testing.assert_close(drawer.read(noisy), wanted.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_independent_values_make_pixels_of_unit_variance():
+    drawer = Raster(canvas_of(make_basis()))
+    values = torch.randn(4000, 12, generator=torch.Generator().manual_seed(0))
+    assert drawer.draw(values).square().mean().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_unet_hears_every_taxon_the_conditions_and_the_noise():
+    noisy, signal, noise, values, missing = inputs(taxa=12)
+    torch.manual_seed(0)
+    network = LandscapeDenoiser(canvas_of(make_basis()), [0, 3], 16, 2, 0.0, 4).eval()
+    torch.nn.init.normal_(network.unet.conv_out.weight, std=0.1)
+    noisy.requires_grad_()
+    heard = torch.autograd.functional.jacobian(lambda x: network(x, signal, noise, values, missing)[0], noisy)[:, 0]
+    assert (heard.abs() > 1e-9).all()
+    found = network(noisy, signal, noise, values, missing)
+    for changed in (
+        (signal, noise, values + torch.tensor([1.0, 0.0]), missing),
+        (signal, noise, values, ~missing),
+        (noise, signal, values, missing),
+    ):
+        assert ((network(noisy, *changed) - found).abs().amax(dim=1) > 1e-6).all()
+    found.square().sum().backward()
+    for name, weight in network.unet.named_parameters():
+        if name.endswith(("to_q.weight", "to_k.weight")):
+            assert weight.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("diffusion", "size", "said"),
+    [
+        ({"width": 30}, 64, "width=30: choose a multiple of 4"),
+        ({"model": "unet"}, 40, "images.size=40 is no multiple of 16, which patches of 4 pixels and 3 blocks need"),
+        ({"model": "copula", "width": 30}, 40, None),
+        ({"model": "unet"}, 64, None),
+    ],
+)
+def test_widths_and_image_sizes_are_checked_before_anything_runs(diffusion, size, said):
+    config = {"diffusion": SECTION | diffusion, "images": {"size": size}}
+    with pytest.raises(InputError, match=said) if said else nullcontext():
+        check_diffusion(config)
 
 
 def test_missing_is_a_state_of_its_own():
@@ -362,12 +477,14 @@ def test_held_out_loss_stops_training_and_the_best_network_is_kept():
         {"guidance": 1.5},
         {"calibrate": False},
         {"model": "copula"},
+        {"model": "transformer", "width": 8, "sampler": "dpm"},
+        {"model": "unet", "width": 16, "blocks": 2, "lr": 0.003},
     ],
     ids=str,
 )
 def test_generated_counts_are_whole_sum_to_depth_and_resemble_training(changes):
     train, validation, asked = cohort(60, seed=1), cohort(20, seed=2), cohort(40, seed=3)
-    model, _ = models.fit(train, validation, [0, 3], options(**changes), 0)
+    model, _ = models.fit(train, validation, [0, 3], options(**changes), 0, known=KNOWN.get(changes.get("model")))
     found = models.generate(model, asked.values, asked.missing, DEPTH, 0)
     assert found.dtype == np.int64
     assert (found >= 0).all()
@@ -375,11 +492,12 @@ def test_generated_counts_are_whole_sum_to_depth_and_resemble_training(changes):
     assert np.corrcoef(np.log1p(found.mean(axis=0)), np.log1p(train.counts.mean(axis=0)))[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("model", ["mlp", "copula"])
+@pytest.mark.parametrize("model", ["mlp", "transformer", "unet", "copula"])
 def test_conditions_act_as_in_training(model):
     """Taxa 0-2 grow with the first field."""
     train, validation = cohort(150, seed=1), cohort(40, seed=2)
-    fitted, _ = models.fit(train, validation, [0, 3], options(model=model, steps=400, lr=0.003), 0)
+    settings = options(model=model, steps=400, lr=0.003, width=16)
+    fitted, _ = models.fit(train, validation, [0, 3], settings, 0, known=KNOWN.get(model))
     shares = []
     for age in (-1.5, 1.5):
         values = np.tile([age, 1.0], (100, 1))
@@ -388,11 +506,11 @@ def test_conditions_act_as_in_training(model):
     assert shares[1] > shares[0] + 0.15
 
 
-@pytest.mark.parametrize("model", ["mlp", "copula"])
+@pytest.mark.parametrize("model", ["mlp", "transformer", "unet", "copula"])
 def test_same_seed_same_bytes(model, tmp_path):
     train, validation = cohort(20, seed=1), cohort(8, seed=2)
     for name in ("a", "b"):
-        fitted, _ = models.fit(train, validation, [0, 3], options(model=model), 7)
+        fitted, _ = models.fit(train, validation, [0, 3], options(model=model, width=8), 7, known=KNOWN.get(model))
         checkpoint.save(fitted, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     draws = [
@@ -423,11 +541,9 @@ def test_no_fields_and_no_validation_samples():
     assert found["best_step"] is None
 
 
-def test_too_few_samples_and_odd_widths_are_refused():
+def test_too_few_samples_are_refused():
     with pytest.raises(InputError, match="training samples"):
         models.fit(cohort(1), cohort(1), [0, 3], options(), 0)
-    with pytest.raises(InputError, match="multiple of 4"):
-        models.fit(cohort(8), cohort(8), [0, 3], options(width=30), 0)
 
 
 # Copula and study

@@ -12,12 +12,12 @@ import yaml
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
-from taxoscape import checkpoint, trees
+from taxoscape import checkpoint, taxa, trees
 from taxoscape.aam.task import Task
-from taxoscape.diffusion.denoiser import HEADS
+from taxoscape.diffusion.check import HEADS
 from taxoscape.diffusion.sampling import sample
 from taxoscape.errors import InputError
-from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, scores, study, taxa, training
+from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, scores, study, training
 from taxoscape.phenotype.forecasts import Forecast
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study

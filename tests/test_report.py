@@ -210,7 +210,7 @@ CHOICES = {
     "embedding.optimizer": ["lbfgs", "radam"],
     "layout.method": ["tsne", "circular", "poincare", "stereographic"],
     "layout.existing": [None, "a path/to positions.tsv"],
-    "diffusion.model": ["mlp", "copula"],
+    "diffusion.model": ["mlp", "transformer", "unet", "copula"],
     "diffusion.sampler": ["ddim", "dpm"],
     "phenotype.joint": [False, True],
     "phenotype.fields": [False, True],

@@ -10,10 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from taxoscape.diffusion.check import HEADS
 from taxoscape.diffusion.conditions import ConditionTokens
 
-# Attention heads; the width is a multiple of it.
-HEADS = 4
 # Highest frequency of the time features, in radians over the whole schedule.
 HIGHEST = 1000.0
 

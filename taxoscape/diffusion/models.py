@@ -9,14 +9,16 @@ import pandas as pd
 import torch
 
 from taxoscape.diffusion import copula, counts, dequantise, sampling, training
-from taxoscape.diffusion.denoiser import HEADS, Denoiser
+from taxoscape.diffusion.denoiser import Denoiser
+from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser
 from taxoscape.diffusion.study import Samples
+from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
 
 # Communities drawn at the training conditions to fit the calibration on, at least.
 CALIBRATION = 2000
-# Communities sampled at a time.
-BATCH = 2048
+# Communities sampled at a time: products of large matrices are fast, attention over taxa where it stays in cache.
+BATCH = {"mlp": 2048, "transformer": 32, "unet": 128}
 # Dequantised copies of the training samples in which the largest value is looked for.
 COPIES = 8
 # The x_0 estimate stays within this many times the largest standardised training value.
@@ -28,9 +30,10 @@ class Options:
     """Config section `diffusion`."""
 
     enabled: bool
-    model: str  # mlp | copula
+    model: str  # mlp | transformer | unet | copula
     width: int
     blocks: int
+    patch: int  # pixels; of the unet
     dropout: float  # 0-1
     steps: int  # optimizer steps at most
     batch_size: int  # samples
@@ -57,10 +60,12 @@ def fit(
     options: Options,
     seed: int,
     store: Path | None = None,
+    known: np.ndarray | Canvas | None = None,
 ) -> tuple[dict, pd.DataFrame]:
     """Fit the model that the options name; return it and its losses (none for the copula).
 
-    `store` is where an interrupted training is kept (training.train).
+    `known` is what the network is told of the taxa: features [D, P] (taxa.describe) for the transformer, for the unet
+    where they are drawn. `store` is where an interrupted training is kept (training.train).
 
     Samples without a read in any taxon say nothing and are left out. Raises InputError when none is left.
     """
@@ -69,10 +74,6 @@ def fit(
         raise InputError(
             f"{len(train.counts)} training samples have reads in the retained taxa, 2 are needed: "
             "lower metadata.test and metadata.validation or set diffusion.enabled: false"
-        )
-    if options.width % HEADS:
-        raise InputError(
-            f"diffusion.width={options.width}: choose a multiple of {HEADS}, the number of attention heads"
         )
     model = {
         "options": dataclasses.asdict(options),
@@ -87,7 +88,11 @@ def fit(
     scaler = dequantise.fit_scaler(train.counts, rng)
     clean = dequantise.encode(np.tile(train.counts, (COPIES, 1)), scaler, rng)
     torch.manual_seed(seed)
-    network = _network(train.counts.shape[1], categories, options)
+    if options.model == "transformer":
+        model["features"] = torch.tensor(known).float()
+    if options.model == "unet":
+        model["canvas"] = vars(known)
+    network = _network(model, train.counts.shape[1])
     print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
     network, history = training.train(
         network, train, validation, scaler, _schedule(options), _plan(options), seed, store
@@ -135,12 +140,13 @@ def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samp
 def _log_counts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
     """Log counts [M, D] of sampled communities, before calibration, in reads per taxon of a uniform community."""
     options, scaler = Options(**model["options"]), dequantise.Scaler(**_arrays(model["scaler"]))
-    network = _network(len(scaler.mean), model["categories"], options)
+    network = _network(model, len(scaler.mean))
     network.load_state_dict(model["network"])
     network.eval()
     rng, taxa, drawn = np.random.default_rng(seed), len(scaler.mean), []
-    for start in range(0, len(values), BATCH):
-        rows = slice(start, start + BATCH)
+    size = BATCH[options.model]
+    for start in range(0, len(values), size):
+        rows = slice(start, start + size)
         noise = torch.tensor(rng.standard_normal((len(values[rows]), taxa))).float()
         conditions = torch.tensor(values[rows]).float(), torch.tensor(missing[rows])
         drawn.append(
@@ -158,8 +164,14 @@ def _log_counts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tupl
     return counts.log_counts(dequantise.decode(np.concatenate(drawn).astype(np.float64), scaler), taxa)
 
 
-def _network(taxa: int, categories: list[int], options: Options) -> Denoiser:
-    return Denoiser(taxa, categories, options.width, options.blocks, options.dropout)
+def _network(model: dict, taxa: int) -> torch.nn.Module:
+    options = Options(**model["options"])
+    sizes = model["categories"], options.width, options.blocks, options.dropout
+    if options.model == "transformer":
+        return TokenDenoiser(model["features"], *sizes)
+    if options.model == "unet":
+        return LandscapeDenoiser(Canvas(**model["canvas"]), *sizes, options.patch)
+    return Denoiser(taxa, *sizes)
 
 
 def _schedule(options: Options) -> sampling.Schedule:

@@ -16,8 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from taxoscape.diffusion.check import HEADS
 from taxoscape.diffusion.conditions import ConditionTokens
-from taxoscape.diffusion.denoiser import HEADS, Attention, Layer, time_features
+from taxoscape.diffusion.denoiser import Attention, Layer, time_features
 
 # Numbers per taxon that the anchor gives: its forecast, the population's, the forecast share and the last value.
 ANCHORED = 4

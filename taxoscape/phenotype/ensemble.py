@@ -26,8 +26,8 @@ from taxoscape.phenotype import scores, study, training
 from taxoscape.phenotype.network import Network
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.study import Study
-from taxoscape.phenotype.taxa import Sources, Taxa, gather
 from taxoscape.phenotype.training import Samples
+from taxoscape.taxa import Sources, Taxa, gather
 
 # Stretches of the spread that are tried, and standard deviations of the added error in those of the target.
 STRETCHES = np.geomspace(0.25, 4.0, 9)

@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from taxoscape.aam.model import Block, standard_abundance
+from taxoscape.diffusion.check import HEADS
 from taxoscape.diffusion.conditions import ConditionTokens
-from taxoscape.diffusion.denoiser import HEADS, Attention, Layer, time_features
-from taxoscape.phenotype.taxa import Taxa
+from taxoscape.diffusion.denoiser import Attention, Layer, time_features
+from taxoscape.taxa import Taxa
 
 # Standard deviation of embeddings and of learned nodes at the start.
 START = 0.1

@@ -11,8 +11,8 @@ from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
 from taxoscape.phenotype.ensemble import Trained
 from taxoscape.phenotype.options import Options
-from taxoscape.phenotype.taxa import Taxa, as_tensors
 from taxoscape.phenotype.training import make_network
+from taxoscape.taxa import Taxa, as_tensors
 
 
 def save(trained: Trained, fields: Sequence[str], options: Options, learned: Sequence[str], path: str | Path) -> None:

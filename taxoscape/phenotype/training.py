@@ -18,7 +18,7 @@ from taxoscape.aam.finetune import hide_asvs
 from taxoscape.diffusion.sampling import Schedule, levels
 from taxoscape.phenotype.network import Denoiser, Network, Tokens
 from taxoscape.phenotype.options import Options
-from taxoscape.phenotype.taxa import Taxa
+from taxoscape.taxa import Taxa
 
 # Optimizer steps between two looks at the held-out samples.
 ROUND = 25

@@ -1,5 +1,18 @@
+# What a model is told of the taxa.
+KNOWN = {
+    "transformer": {
+        "embedding": "results/embedding/poincare.npz",
+        "channels": "results/functions/channels.tsv",
+        "taxonomy": "results/taxonomy/taxonomy.tsv",
+        "tree": "results/phylogeny/tree.nwk",
+    },
+    "unet": {"basis": "results/images/basis.npz"},
+}
+
+
 rule train_diffusion:
     input:
+        **KNOWN.get(config["diffusion"]["model"], {}),
         composition="results/images/composition.npz",
         design="results/metadata/design.tsv",
         encoding="results/metadata/encoding.json",

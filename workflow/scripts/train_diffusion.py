@@ -2,8 +2,10 @@
 
 import torch
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, taxa
+from taxoscape.basis import load_basis
 from taxoscape.diffusion import models
+from taxoscape.diffusion.landscape import canvas_of
 from taxoscape.diffusion.study import read_study
 from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
@@ -14,8 +16,15 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(options.threads)
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     train, validation = (study.samples.take(study.rows(split)) for split in ("train", "validation"))
+    known = None
+    if options.model == "transformer":
+        sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
+        known = taxa.describe(sources, study.taxa)
+    if options.model == "unet":
+        known = canvas_of(load_basis(given.basis))
     folder = checkpoint.resume_folder("diffusion", dict(params.items()), list(given))
-    model, history = models.fit(train, validation, study.categories, options, params.seed, folder / "training.pt")
+    store = folder / "training.pt"
+    model, history = models.fit(train, validation, study.categories, options, params.seed, store, known)
     write_tsv(history, wanted.history)
     write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
     checkpoint.save(model, wanted.model)

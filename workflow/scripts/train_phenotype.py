@@ -1,10 +1,10 @@
 """Learn distributions of host variables: reads, what is known of taxa, metadata -> the model of a fold, its losses."""
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, taxa
 from taxoscape.aam.training import lines
 from taxoscape.errors import logged
 from taxoscape.files import write_text
-from taxoscape.phenotype import ensemble, saved, study, taxa, training
+from taxoscape.phenotype import ensemble, saved, study, training
 from taxoscape.phenotype.options import Options
 
 with logged(snakemake.log[0]):

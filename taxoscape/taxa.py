@@ -48,20 +48,26 @@ def read_sources(embedding: str | Path, channels: str | Path, taxonomy: str | Pa
     return Sources(tips, coordinates, genes, lineages, trees.tree_arrays(trees.read_tree(tree)))
 
 
-def gather(sources: Sources, names: Sequence[str]) -> Taxa:
-    """Taxa `names` [T - 1] and the rest as tensors. What is not known of a taxon is the mean of the others.
+def describe(sources: Sources, names: Sequence[str]) -> np.ndarray:
+    """Features [T, P] of taxa `names`. What is not known of a taxon is the mean of the others.
 
-    Features: hyperbolic coordinates in the tangent space of the centre, channels, and the clades of the lineage.
+    Hyperbolic coordinates in the tangent space of the centre, channels, and the clades of the lineage.
     """
     place = sources.tips.get_indexer(names)
     coordinates = np.where(place[:, None] >= 0, sources.coordinates[place], np.nan)
     channels = standardised(sources.channels.reindex(names).to_numpy())
     scale = np.sqrt(max(coordinates.shape[1], 1))
     known = [standardised(coordinates) / scale, channels / max(np.sqrt(channels.shape[1]), 1), clades(sources, names)]
+    return np.hstack(known)
+
+
+def gather(sources: Sources, names: Sequence[str]) -> Taxa:
+    """Taxa `names` [T - 1] and the rest, of which nothing is known, as tensors."""
+    features = describe(sources, names)
+    channels = standardised(sources.channels.reindex(names).to_numpy())
     edges, closeness, nodes = branches(sources.tree, names)
-    rest = np.zeros((1, sum(part.shape[1] for part in known)))
     return Taxa(
-        features=torch.tensor(np.vstack([np.hstack(known), rest])).float(),
+        features=torch.tensor(np.vstack([features, np.zeros((1, features.shape[1]))])).float(),
         channels=torch.tensor(np.vstack([channels, np.zeros((1, channels.shape[1]))])).float(),
         edges=torch.tensor(edges),
         closeness=torch.tensor(closeness).float(),
