@@ -10,15 +10,18 @@ import pytest
 import torch
 import yaml
 from scipy import stats
+from skbio import TreeNode
 
 from taxoscape import checkpoint, metadata, raster
 from taxoscape.basis import Basis
+from taxoscape.compositions import clr
 from taxoscape.diffusion import asked, copula, counts, dequantise, models, sampling, training
 from taxoscape.diffusion.check import check_diffusion
 from taxoscape.diffusion.conditions import ConditionTokens, hide
 from taxoscape.diffusion.denoiser import Attention, Denoiser
 from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of
 from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions, read_study
+from taxoscape.diffusion.terms import RELATIVES, make_terms, read_relatives
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
 from tests.conftest import ROOT
@@ -424,6 +427,89 @@ def test_weights_are_min_snr_of_the_x0_error(prediction):
     torch.testing.assert_close(weighted, (a**2 / s**2).clamp(max=5.0))
 
 
+TREE = "((a:0.1,b:0.1):0.5,((c:0.2,d:0.2):0.1,(e:0.3,f:0.05):0.2):0.4);"
+
+
+@pytest.fixture
+def terms_of(tmp_path):
+    """Terms of weights (compositional, phylogenetic) over taxa a to f, two of them in another order."""
+    (tmp_path / "tree.nwk").write_text(TREE)
+    scaler = dequantise.Scaler(np.zeros(6), np.ones(6))
+    return lambda *weights: make_terms(weights, scaler, read_relatives(tmp_path / "tree.nwk", list("bacdef")))
+
+
+def test_relatives_are_the_nearest_in_the_tree_and_count_by_their_closeness(tmp_path):
+    (tmp_path / "tree.nwk").write_text(TREE)
+    names = ["b", "a", "c", "d", "e", "f", "not in the tree"]
+    pairs, closeness = read_relatives(tmp_path / "tree.nwk", names)
+    tree = TreeNode.read([TREE])
+    assert pairs.shape == (2, 6 * RELATIVES)
+    apart = np.array([tree.find(names[i]).distance(tree.find(names[j])) for i, j in pairs.T])
+    np.testing.assert_allclose(closeness, np.exp(-apart / 0.1) / np.exp(-apart / 0.1).sum())
+    for taxon in range(6):
+        every = [tree.find(names[taxon]).distance(tree.find(names[j])) for j in range(6) if j != taxon]
+        np.testing.assert_allclose(np.sort(apart[pairs[0] == taxon]), np.sort(every)[:RELATIVES])
+
+
+def test_terms_are_those_of_the_formula_and_count_for_nothing_in_noise(terms_of):
+    clean = torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0, 0.0, -2.0]])
+    sure, lost = (torch.full((2,), level) for level in (1.0, 1e-6))
+    assert terms_of(1.0, 0.0)(clean, sure, lost).item() == pytest.approx((2 / 6 + 0) / 2)
+    assert terms_of(1.0, 1.0)(clean, lost, sure).item() == pytest.approx(0.0, abs=1e-9)
+    term = terms_of(0.0, 1.0)
+    one = term(clean[:1], sure[:1], lost[:1]).item()
+    assert one == pytest.approx(
+        (term.closeness * (clean[0, term.pairs[0]] - clean[0, term.pairs[1]]).abs()).sum().item()
+    )
+    assert term(clean[:1], sure[:1], lost[:1]) < term(clean[1:], sure[1:], lost[1:])  # a and b are close
+
+
+@pytest.mark.parametrize("prediction", ["v", "x0", "epsilon"])
+@pytest.mark.parametrize("weights", [(0.1, 0.0), (0.0, 0.05)])
+def test_each_term_has_a_gradient_of_its_own(terms_of, prediction, weights):
+    """The source computed its phylogenetic term on the data: it taught nothing."""
+    network, samples = small_network(), cohort(40, taxa=6)
+    schedule = sampling.Schedule("cosine", 1000, prediction)
+    scaler = dequantise.fit_scaler(samples.counts, np.random.default_rng(0))
+    batch = training.add_noise(samples, scaler, schedule, np.random.default_rng(1))
+    gradients = []
+    for term in (None, terms_of(*weights)):
+        network.zero_grad()
+        training.loss(network, batch, prediction, term).backward()
+        gradients.append(network.leave.weight.grad.clone())
+    assert (gradients[0] - gradients[1]).abs().max() > 1e-6
+
+
+def test_the_phylogenetic_term_makes_relatives_alike(tmp_path):
+    (tmp_path / "tree.nwk").write_text(TREE)
+    relatives = read_relatives(tmp_path / "tree.nwk", list("bacdef"))
+    train, validation = cohort(80, taxa=6, seed=1), cohort(20, taxa=6, seed=2)
+    apart = []
+    for weight in (0.0, 20.0):
+        settings = options(phylogenetic=weight, steps=200, calibrate=False)
+        model, _ = models.fit(train, validation, [0, 3], settings, 0, relatives=relatives)
+        found = clr(models.generate(model, train.values, train.missing, DEPTH, 0) + 0.5)
+        apart.append(np.abs(found[:, 0] - found[:, 1]).mean())
+    assert apart[1] < 0.7 * apart[0]
+
+
+def test_training_in_bfloat16_learns_the_same_within_its_rounding():
+    train, validation = cohort(80, seed=1), cohort(20, seed=2)
+    losses = [
+        models.fit(train, validation, [0, 3], options(mixed_precision=kind), 0)[1]["validation"].iloc[-1]
+        for kind in ("none", "bf16")
+    ]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_an_absent_gpu_is_told():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InputError, match=r"diffusion\.device is cuda.*set it to cpu"):
+        models.settle("cuda", 1)
+
+
 def test_average_warms_up():
     """Without warm-up a decay of 0.999 would still hold 90 % of the initial weights after 100 steps."""
     network = torch.nn.Linear(1, 1, bias=False)
@@ -478,7 +564,7 @@ def test_held_out_loss_stops_training_and_the_best_network_is_kept():
         {"calibrate": False},
         {"model": "copula"},
         {"model": "transformer", "width": 8, "sampler": "dpm"},
-        {"model": "unet", "width": 16, "blocks": 2, "lr": 0.003},
+        {"model": "unet", "width": 16, "blocks": 2, "lr": 0.003, "sample_steps": 5},
     ],
     ids=str,
 )
@@ -496,7 +582,7 @@ def test_generated_counts_are_whole_sum_to_depth_and_resemble_training(changes):
 def test_conditions_act_as_in_training(model):
     """Taxa 0-2 grow with the first field."""
     train, validation = cohort(150, seed=1), cohort(40, seed=2)
-    settings = options(model=model, steps=400, lr=0.003, width=16)
+    settings = options(model=model, steps=300 if model == "unet" else 400, lr=0.003, width=16)
     fitted, _ = models.fit(train, validation, [0, 3], settings, 0, known=KNOWN.get(model))
     shares = []
     for age in (-1.5, 1.5):
@@ -510,7 +596,8 @@ def test_conditions_act_as_in_training(model):
 def test_same_seed_same_bytes(model, tmp_path):
     train, validation = cohort(20, seed=1), cohort(8, seed=2)
     for name in ("a", "b"):
-        fitted, _ = models.fit(train, validation, [0, 3], options(model=model, width=8), 7, known=KNOWN.get(model))
+        settings = options(model=model, width=8, steps=20 if model == "unet" else 100, calibrate=model != "unet")
+        fitted, _ = models.fit(train, validation, [0, 3], settings, 7, known=KNOWN.get(model))
         checkpoint.save(fitted, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     draws = [

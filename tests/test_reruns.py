@@ -92,6 +92,8 @@ OTHER = {
     "phenotype.layers": 1,
     "phenotype.width": 12,
     "diffusion.model": "copula",
+    "diffusion.device": "cuda",
+    "diffusion.mixed_precision": "bf16",
     "diffusion.prediction": "x0",
     "diffusion.schedule": "linear",
     "diffusion.sampler": "dpm",

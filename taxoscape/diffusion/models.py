@@ -12,6 +12,7 @@ from taxoscape.diffusion import copula, counts, dequantise, sampling, training
 from taxoscape.diffusion.denoiser import Denoiser
 from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser
 from taxoscape.diffusion.study import Samples
+from taxoscape.diffusion.terms import NOBODY, make_terms
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
 
@@ -48,9 +49,13 @@ class Options:
     condition_dropout: float  # 0-1
     ema: float
     patience: int  # rounds of 50 steps
+    compositional: float  # weight of that term of the loss
+    phylogenetic: float
     calibrate: bool
     samples: int  # communities generated
     threads: int
+    device: str  # cpu | cuda
+    mixed_precision: str  # none | bf16
 
 
 def fit(
@@ -61,11 +66,13 @@ def fit(
     seed: int,
     store: Path | None = None,
     known: np.ndarray | Canvas | None = None,
+    relatives: tuple[np.ndarray, np.ndarray] = NOBODY,
 ) -> tuple[dict, pd.DataFrame]:
     """Fit the model that the options name; return it and its losses (none for the copula).
 
     `known` is what the network is told of the taxa: features [D, P] (taxa.describe) for the transformer, for the unet
-    where they are drawn. `store` is where an interrupted training is kept (training.train).
+    where they are drawn. `relatives` (terms.read_relatives) are those that the phylogenetic term compares. `store` is
+    where an interrupted training is kept (training.train).
 
     Samples without a read in any taxon say nothing and are left out. Raises InputError when none is left.
     """
@@ -94,8 +101,10 @@ def fit(
         model["canvas"] = vars(known)
     network = _network(model, train.counts.shape[1])
     print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
+    weights = options.compositional, options.phylogenetic
+    terms = make_terms(weights, scaler, relatives) if any(weights) else None
     network, history = training.train(
-        network, train, validation, scaler, _schedule(options), _plan(options), seed, store
+        network, train, validation, scaler, _schedule(options), _plan(options), seed, store, terms
     )
     model |= {"scaler": _tensors(scaler), "bound": MARGIN * float(np.abs(clean).max()), "network": network.state_dict()}
     if options.calibrate:
@@ -103,6 +112,13 @@ def fit(
         drawn = _log_counts(model, train.values[rows], train.missing[rows], (seed, 3))
         model["calibration"] = _tensors(counts.fit_calibration(drawn, train.counts, rng))
     return model, history
+
+
+def settle(device: str, threads: int) -> None:
+    """Fix the number of CPU threads of torch. Raises InputError where the device is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("diffusion.device is cuda, but PyTorch finds no CUDA device here: set it to cpu")
+    torch.set_num_threads(threads)
 
 
 def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> np.ndarray:
@@ -142,25 +158,23 @@ def _log_counts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tupl
     options, scaler = Options(**model["options"]), dequantise.Scaler(**_arrays(model["scaler"]))
     network = _network(model, len(scaler.mean))
     network.load_state_dict(model["network"])
-    network.eval()
+    network.eval().to(options.device)
     rng, taxa, drawn = np.random.default_rng(seed), len(scaler.mean), []
     size = BATCH[options.model]
     for start in range(0, len(values), size):
         rows = slice(start, start + size)
         noise = torch.tensor(rng.standard_normal((len(values[rows]), taxa))).float()
-        conditions = torch.tensor(values[rows]).float(), torch.tensor(missing[rows])
-        drawn.append(
-            sampling.sample(
-                network,
-                noise,
-                *conditions,
-                _schedule(options),
-                sampler=options.sampler,
-                steps=options.sample_steps,
-                guidance=options.guidance,
-                bound=model["bound"],
-            ).numpy()
+        parts = noise, torch.tensor(values[rows]).float(), torch.tensor(missing[rows])
+        found = sampling.sample(
+            network,
+            *(part.to(options.device) for part in parts),
+            _schedule(options),
+            sampler=options.sampler,
+            steps=options.sample_steps,
+            guidance=options.guidance,
+            bound=model["bound"],
         )
+        drawn.append(found.cpu().numpy())
     return counts.log_counts(dequantise.decode(np.concatenate(drawn).astype(np.float64), scaler), taxa)
 
 

@@ -16,8 +16,9 @@ from torch import nn
 from taxoscape import checkpoint
 from taxoscape.diffusion import dequantise
 from taxoscape.diffusion.conditions import hide
-from taxoscape.diffusion.sampling import Schedule, forward_process, levels
+from taxoscape.diffusion.sampling import Schedule, estimate, forward_process, levels
 from taxoscape.diffusion.study import Samples
+from taxoscape.diffusion.terms import Terms
 
 GAMMA = 5.0
 # Signal-to-noise ratios are kept from 0: epsilon's weight divides by them.
@@ -42,6 +43,8 @@ class Plan:
     condition_dropout: float  # 0-1
     ema: float  # decay of the averaged weights
     patience: int  # rounds of ROUND steps without improvement
+    device: str = "cpu"  # cpu | cuda
+    mixed_precision: str = "none"  # none | bf16: the network's products in bfloat16
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Batch:
     values: torch.Tensor
     missing: torch.Tensor
 
+    def to(self, device: str) -> "Batch":
+        """The batch on a device."""
+        return Batch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
 
 def weights(signal: torch.Tensor, noise: torch.Tensor, prediction: str) -> torch.Tensor:
     """Min-SNR weights [B] of the squared error of a target."""
@@ -63,11 +70,15 @@ def weights(signal: torch.Tensor, noise: torch.Tensor, prediction: str) -> torch
     return {"x0": kept, "epsilon": kept / ratio, "v": kept / (ratio + 1)}[prediction]
 
 
-def loss(network: nn.Module, batch: Batch, prediction: str) -> torch.Tensor:
-    """Weighted mean squared error of a batch."""
-    predicted = network(batch.noisy, batch.signal, batch.noise, batch.values, batch.missing)
+def loss(network: nn.Module, batch: Batch, prediction: str, terms: Terms | None = None) -> torch.Tensor:
+    """Weighted mean squared error of a batch, and further terms of what is predicted."""
+    predicted = network(batch.noisy, batch.signal, batch.noise, batch.values, batch.missing).float()
     error = ((predicted - batch.target) ** 2).mean(dim=1)
-    return (weights(batch.signal, batch.noise, prediction) * error).mean()
+    found = (weights(batch.signal, batch.noise, prediction) * error).mean()
+    if terms is None:
+        return found
+    levels = batch.signal[:, None], batch.noise[:, None]
+    return found + terms(estimate(predicted, batch.noisy, *levels, prediction), batch.signal, batch.noise)
 
 
 def add_noise(samples: Samples, scaler: dequantise.Scaler, schedule: Schedule, rng: np.random.Generator) -> Batch:
@@ -114,6 +125,7 @@ def train(
     plan: Plan,
     seed: int,
     store: Path | None = None,
+    terms: Terms | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train; return the averaged network at its lowest held-out loss and the losses (step, training, validation).
 
@@ -121,6 +133,9 @@ def train(
     the file `store`; the randomness of a round hangs on its number, so it ends as one that was never interrupted.
     """
     held_out = _held_out(validation, scaler, schedule, seed)
+    held_out, terms = (part and part.to(plan.device) for part in (held_out, terms))
+    network.to(plan.device)
+    half = torch.autocast(plan.device, torch.bfloat16, enabled=plan.mixed_precision == "bf16")
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.steps)
     average, history, best = Average(network, plan.ema), [], None
@@ -141,7 +156,8 @@ def train(
             rows = rng.choice(len(training.counts), plan.batch_size, replace=plan.batch_size > len(training.counts))
             batch = add_noise(training.take(rows), scaler, schedule, rng)
             batch.missing.copy_(hide(batch.missing, plan.condition_dropout, generator))
-            value = loss(network.train(), batch, schedule.prediction)
+            with half:
+                value = loss(network.train(), batch.to(plan.device), schedule.prediction, terms)
             optimizer.zero_grad()
             value.backward()
             nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
@@ -160,7 +176,7 @@ def train(
             state = {name: part.state_dict() for name, part in parts.items()}
             chosen = [best[0], best[1], best[2].state_dict()]
             checkpoint.save({**state, "averaged": average.step, "history": history, "best": chosen}, store)
-    return best[2], pd.DataFrame(history, columns=["step", "training", "validation"])
+    return best[2].cpu(), pd.DataFrame(history, columns=["step", "training", "validation"])
 
 
 def _held_out(validation: Samples, scaler: dequantise.Scaler, schedule: Schedule, seed: int) -> Batch | None:

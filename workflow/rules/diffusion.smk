@@ -12,7 +12,8 @@ KNOWN = {
 
 rule train_diffusion:
     input:
-        **KNOWN.get(config["diffusion"]["model"], {}),
+        **({"tree": "results/phylogeny/tree.nwk"} if config["diffusion"]["phylogenetic"] else {})
+        | KNOWN.get(config["diffusion"]["model"], {}),
         composition="results/images/composition.npz",
         design="results/metadata/design.tsv",
         encoding="results/metadata/encoding.json",
@@ -30,7 +31,7 @@ rule train_diffusion:
     threads: config["diffusion"]["threads"]
     resources:
         mem_mb=memory(4000),
-        gpu=0,
+        gpu=int(config["diffusion"]["device"] == "cuda"),
     params:
         config=without("diffusion", "conditions"),
         seed=config["seed"],

@@ -1,7 +1,5 @@
 """Generate what is asked for: a model and a user's conditions -> a table of counts and the conditions row by row."""
 
-import torch
-
 from taxoscape import checkpoint, metadata
 from taxoscape.diffusion import asked, models
 from taxoscape.diffusion.study import read_study
@@ -11,7 +9,7 @@ from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    torch.set_num_threads(params.config["threads"])
+    models.settle(params.config["device"], params.config["threads"])
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     encoding = read_json(given.encoding)
     conditions = asked.read_asked(given.conditions, encoding["fields"])

@@ -1,7 +1,5 @@
 """Generate: model and the test samples' conditions -> a table of counts and the conditions it was generated for."""
 
-import torch
-
 from taxoscape import checkpoint
 from taxoscape.diffusion import models
 from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
@@ -11,7 +9,7 @@ from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    torch.set_num_threads(params.config["threads"])
+    models.settle(params.config["device"], params.config["threads"])
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     rows = condition_rows(study, params.config["samples"], params.seed)
     asked = study.samples.take(rows)

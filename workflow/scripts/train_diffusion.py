@@ -1,10 +1,8 @@
 """Learn to generate: retained counts and metadata of the training samples -> a model, its losses, its quality."""
 
-import torch
-
 from taxoscape import checkpoint, taxa
 from taxoscape.basis import load_basis
-from taxoscape.diffusion import models
+from taxoscape.diffusion import models, terms
 from taxoscape.diffusion.landscape import canvas_of
 from taxoscape.diffusion.study import read_study
 from taxoscape.errors import logged
@@ -13,7 +11,7 @@ from taxoscape.files import write_json, write_tsv
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options = models.Options(**params.config)
-    torch.set_num_threads(options.threads)
+    models.settle(options.device, options.threads)
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     train, validation = (study.samples.take(study.rows(split)) for split in ("train", "validation"))
     known = None
@@ -22,9 +20,10 @@ with logged(snakemake.log[0]):
         known = taxa.describe(sources, study.taxa)
     if options.model == "unet":
         known = canvas_of(load_basis(given.basis))
+    relatives = terms.read_relatives(given.tree, study.taxa) if options.phylogenetic else terms.NOBODY
     folder = checkpoint.resume_folder("diffusion", dict(params.items()), list(given))
     store = folder / "training.pt"
-    model, history = models.fit(train, validation, study.categories, options, params.seed, store, known)
+    model, history = models.fit(train, validation, study.categories, options, params.seed, store, known, relatives)
     write_tsv(history, wanted.history)
     write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
     checkpoint.save(model, wanted.model)
