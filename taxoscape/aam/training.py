@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, device
 from taxoscape.aam.options import Options
 from taxoscape.errors import InputError
 
@@ -60,14 +60,14 @@ class Team:
 
 
 @cache
-def team(device: str) -> Team:
+def team(kind: str) -> Team:
     """The processes that torchrun has started, joined by Lightning Fabric; one alone where it has not."""
     size, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if size == 1:
         return Team()
     from lightning.fabric import Fabric  # seconds to load: only where it is used
 
-    fabric = Fabric(accelerator=device, devices=local, num_nodes=size // local, strategy="ddp")
+    fabric = Fabric(accelerator=kind, devices=local, num_nodes=size // local, strategy="ddp")
     fabric.launch()
     return Team(fabric.global_rank, fabric.world_size, fabric)
 
@@ -314,14 +314,8 @@ def _restore(store: Store, parts: dict) -> dict:
 
 
 def settle(options: Options) -> None:
-    """Fix the number of CPU threads of torch, and on the CPU ask for algorithms that give the same bytes each time.
-
-    Raises InputError where the device is not there.
-    """
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device=cuda, but PyTorch finds no CUDA device here: use device=cpu")
-    torch.set_num_threads(options.threads)
-    torch.use_deterministic_algorithms(options.device == "cpu")
+    """Settle threads and device (taxoscape.device). Raises InputError where the device is not there."""
+    device.settle(options.device, options.threads, "device")
     if team(options.device).size > 1 and options.stripe_mode:
         raise InputError("stripe_mode keeps one memory bank and trains in one process: use --no-stripe-mode")
 

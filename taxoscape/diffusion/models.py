@@ -114,13 +114,6 @@ def fit(
     return model, history
 
 
-def settle(device: str, threads: int) -> None:
-    """Fix the number of CPU threads of torch. Raises InputError where the device is not there."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("diffusion.device is cuda, but PyTorch finds no CUDA device here: set it to cpu")
-    torch.set_num_threads(threads)
-
-
 def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> np.ndarray:
     """Draw communities as counts [M, D] that sum to `depth`, at conditions (values [M, F], missing [M, F])."""
     if "copula" in model:

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from taxoscape import device
 from taxoscape.aam import data, training
 from taxoscape.aam.data import Batch
 from taxoscape.aam.finetune import hide_asvs
@@ -58,9 +59,8 @@ class Samples:
 
 
 def settle(options: Options) -> None:
-    """Fix the number of CPU threads of torch, and ask for algorithms that give the same bytes each time."""
-    torch.set_num_threads(options.threads)
-    torch.use_deterministic_algorithms(True)
+    """Settle the threads (taxoscape.device)."""
+    device.settle("cpu", options.threads, "device")
 
 
 def schedule(options: Options) -> Schedule:

@@ -1,6 +1,6 @@
 """Generate what is asked for: a model and a user's conditions -> a table of counts and the conditions row by row."""
 
-from taxoscape import checkpoint, metadata
+from taxoscape import checkpoint, device, metadata
 from taxoscape.diffusion import asked, models
 from taxoscape.diffusion.study import read_study
 from taxoscape.errors import logged
@@ -9,7 +9,7 @@ from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    models.settle(params.config["device"], params.config["threads"])
+    device.settle(params.config["device"], params.config["threads"], "diffusion.device")
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     encoding = read_json(given.encoding)
     conditions = asked.read_asked(given.conditions, encoding["fields"])

@@ -1,6 +1,6 @@
 """Generate: model and the test samples' conditions -> a table of counts and the conditions it was generated for."""
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, device
 from taxoscape.diffusion import models
 from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
 from taxoscape.errors import logged
@@ -9,7 +9,7 @@ from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    models.settle(params.config["device"], params.config["threads"])
+    device.settle(params.config["device"], params.config["threads"], "diffusion.device")
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     rows = condition_rows(study, params.config["samples"], params.seed)
     asked = study.samples.take(rows)

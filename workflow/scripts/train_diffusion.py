@@ -1,6 +1,6 @@
 """Learn to generate: retained counts and metadata of the training samples -> a model, its losses, its quality."""
 
-from taxoscape import checkpoint, taxa
+from taxoscape import checkpoint, device, taxa
 from taxoscape.basis import load_basis
 from taxoscape.diffusion import models, terms
 from taxoscape.diffusion.landscape import canvas_of
@@ -11,7 +11,7 @@ from taxoscape.files import write_json, write_tsv
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options = models.Options(**params.config)
-    models.settle(options.device, options.threads)
+    device.settle(options.device, options.threads, "diffusion.device")
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     train, validation = (study.samples.take(study.rows(split)) for split in ("train", "validation"))
     known = None

@@ -1,0 +1,57 @@
+"""GPUs of a machine: every job has its own while there are enough, and a job that dies gives its own back."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from taxoscape import device
+from taxoscape.errors import InputError
+
+JOB = """
+import sys, time
+from pathlib import Path
+from taxoscape import device
+print(device.claim(["one", "two"], Path(sys.argv[1])), flush=True)
+time.sleep(60)
+"""
+
+
+def start(folder) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", JOB, folder], stdout=subprocess.PIPE, text=True)
+
+
+def test_jobs_take_different_gpus_and_wait_for_one_that_is_freed_by_a_kill(tmp_path):
+    jobs = [start(tmp_path / "locks")]
+    try:
+        assert jobs[0].stdout.readline() == "0\n"
+        jobs.append(start(tmp_path / "locks"))
+        assert jobs[1].stdout.readline() == "1\n"
+        jobs.append(start(tmp_path / "locks"))
+        assert "all 2 GPUs are taken" in jobs[2].stdout.readline()
+        time.sleep(0.5)
+        assert jobs[2].poll() is None
+        for job in jobs[:2]:
+            job.kill()
+        assert jobs[2].stdout.readline() in ("0\n", "1\n")
+    finally:
+        for job in jobs:
+            job.kill()
+            job.wait()
+            job.stdout.close()
+
+
+def test_threads_and_algorithms_are_settled_on_the_cpu():
+    device.settle("cpu", 1, "device")
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not device.HELD
+
+
+def test_an_absent_gpu_is_told():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InputError, match=r"diffusion\.device is cuda.*set it to cpu"):
+        device.settle("cuda", 1, "diffusion.device")
