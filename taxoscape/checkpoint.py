@@ -11,7 +11,7 @@ import torch
 from taxoscape.errors import InputError
 from taxoscape.files import atomic
 
-VERSION = 5
+VERSION = 6
 
 
 def save(state: dict, path: str | Path) -> None:

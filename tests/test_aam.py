@@ -1122,6 +1122,20 @@ def test_nearest_asv_is_never_itself_and_agrees_where_nothing_is_masked():
     assert quality.nearest_asv(seen[:, 1:], every[:, 1:], new, known).tolist() == every[1:2, 1:].tolist()
 
 
+def test_asvs_that_agree_in_all_that_is_read_of_them_are_not_new():
+    """A copy of a known ASV is no test of what is restored: the nearest ASV has every letter of it."""
+    study, train = make_study(12), np.arange(8)
+    counts = study.counts.tolil()
+    counts[:8, 20:] = 0
+    letters = study.tokens.clone()
+    letters[22:] = letters[:2]
+    twins = replace(study, counts=counts.tocsr(), tokens=letters)
+    model = pretrain.start(twins, train, pretext.Scales((0.5, 0.1), (0.0, 1.0)), OPTIONS, (0,))
+    report = quality.judge(model, twins, train, np.arange(8, 12), OPTIONS, (0,))
+    assert report["asvs_new"] == 2
+    assert report["nearest_accuracy"] < 1
+
+
 # --- files
 
 

@@ -1,5 +1,7 @@
 """Recall: masked nucleotides from the nearest known ASVs, none of which is the sequence itself."""
 
+import math
+
 import numpy as np
 import torch
 
@@ -7,12 +9,13 @@ from taxoscape.aam import recall, tokens
 from taxoscape.aam.recall import Recall
 
 
-def recall_of(*sequences: str, doubt: float = 1e-6, sharpness: float = 50.0) -> Recall:
+def recall_of(*sequences: str, doubt: float = 1e-6, sharpness: float = 50.0, nearby: float = 1e-6) -> Recall:
     model = Recall(30)
     model.remember(tokens.tokenize(sequences, 30))
     with torch.no_grad():
         model.doubt.copy_(torch.tensor(doubt).logit() / recall.SPEED)
         model.sharpness.copy_(torch.tensor(sharpness).log() / recall.SPEED)
+        model.nearby.fill_(math.log(nearby) / recall.SPEED)
     return model
 
 
@@ -54,3 +57,19 @@ def test_recall_is_learned():
     model = recall_of("ACGTACGTAC", "TTTTACGTTT", doubt=0.3, sharpness=0.1)
     model(*hide("ACGTACGTAT", 9))[0, 9, 3].backward()
     assert model.sharpness.grad != 0
+
+
+def test_of_asvs_that_agree_alike_those_that_agree_nearby_are_believed():
+    """Both known ASVs differ in one letter: the first at the other end, the second next to the masked place."""
+    whole = "A" * 24
+    far, near = "C" + whole[1:22] + "GA", whole[:21] + "CTA"
+    even = recall_of(far, near)(*hide(whole, 22)).exp()[0, 22]
+    torch.testing.assert_close(even[[2, 3]], torch.tensor([0.5, 0.5]), atol=1e-3, rtol=0)
+    local = recall_of(far, near, nearby=5.0)(*hide(whole, 22)).exp()[0, 22]
+    assert local[2] > 0.99
+
+
+def test_a_masked_letter_counts_neither_for_nor_against():
+    model = recall_of("ACGTACGTAC", "ACGTACGTTT", nearby=2.0)
+    one, two = (model(*hide(letters, 8, 9)) for letters in ("ACGTACGTGG", "ACGTACGTCC"))
+    torch.testing.assert_close(one, two)

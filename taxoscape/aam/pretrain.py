@@ -20,7 +20,11 @@ from taxoscape.errors import InputError, examples
 
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses
-LEARNED_HEADS = ("recall.doubt", "recall.sharpness")  # of these, what pretraining on another study goes on from
+KEPT = (
+    "recall.doubt",
+    "recall.sharpness",
+    "recall.nearby",
+)  # of these, what pretraining on another study goes on from
 
 
 @dataclass(frozen=True)
@@ -301,9 +305,7 @@ def read_encoder(path: str | Path, options: Options) -> dict:
 @torch.no_grad()
 def go_on_from(model: Encoder, state: dict) -> None:
     """Give an encoder the weights of another, pretrained on other samples; it knows the ASVs of both."""
-    taken = {
-        name: value for name, value in state["model"].items() if not name.startswith(HEADS) or name in LEARNED_HEADS
-    }
+    taken = {name: value for name, value in state["model"].items() if not name.startswith(HEADS) or name in KEPT}
     model.load_state_dict(taken, strict=False)
     known = state["model"]["recall.known"].to(model.recall.known.device)
     model.recall.known = torch.cat([model.recall.known, known]).unique(dim=0)

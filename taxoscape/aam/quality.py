@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from taxoscape.aam import data, metrics, pretext, pretrain, tokens, training
+from taxoscape.aam import data, metrics, pretext, pretrain, recall, tokens, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
@@ -16,9 +16,9 @@ def judge(
     """Hold a pretrained encoder beside what is to be had without learning.
 
     Distances between test samples against an affine fit on ASV Jaccard distance, the log of Faith's PD against one on
-    the log of the number of ASVs (fitted on training samples); masked nucleotides, and clades, of ASVs absent from the
-    training samples (of all ASVs where there are none) against the commonest nucleotide of each position and the
-    commonest clade of each rank. What was not learned is left out.
+    the log of the number of ASVs (fitted on training samples); masked nucleotides, and clades, of ASVs that differ in
+    the bases read from all of the training samples (of all ASVs where there are none) against the commonest nucleotide
+    of each position and the commonest clade of each rank. What was not learned is left out.
     """
     fixed = [list(data.drawn_batches(study, rows, options, (*seed, pretext.FIXED_DRAW + 1))) for rows in (train, test)]
     report = {"samples": len(test), "metric": options.unifrac_metric}
@@ -27,9 +27,11 @@ def judge(
     if pretext.has_faith(options):
         report |= faith_quality(model, study, fixed, pretext.measure_scales(study, train, options, seed))
     seen_asvs = np.asarray(study.counts[train].sum(axis=0)).ravel() > 0
-    new = ~seen_asvs if (~seen_asvs).any() else np.ones(len(seen_asvs), dtype=bool)
+    letters = recall.key(study.tokens).cpu().numpy()  # ASVs longer than max_bp may agree in all that is read of them
+    strange = ~np.isin(letters, letters[seen_asvs])
+    new = strange if strange.any() else np.ones(len(strange), dtype=bool)
     generator = torch.Generator().manual_seed(training.stream(*seed))
-    report |= {"asvs_new": int((~seen_asvs).sum())}
+    report |= {"asvs_new": int(strange.sum())}
     if pretext.has_taxonomy(options):
         report |= clade_quality(model, study, new, seen_asvs)
     return report | nucleotide_quality(model, study, new, seen_asvs, options, generator)

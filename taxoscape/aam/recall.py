@@ -7,19 +7,22 @@ from torch.nn import functional
 from taxoscape.aam.tokens import letters
 
 # How many of the nearest known ASVs are asked; the share of doubt at the start; how much more a nearest ASV weighs for
-# every nucleotide that it agrees in, at the start.
+# every nucleotide that it agrees in, and less for one in which it differs within these windows (nucleotides), at the
+# start: what stands nearby tells more.
 NEAREST = 32
 DOUBT, SHARPNESS = 0.05, 0.5
-# Adam moves every weight by its learning rate; the two scalars have further to go than other weights.
+WINDOWS, NEARBY = (11, 31), 0.3
+# Adam moves every weight by its learning rate; the scalars have further to go than other weights.
 SPEED = 20.0
 
 
 class Recall(nn.Module):
     """Nucleotides expected from the nearest of the known ASVs: a vote in which agreement weighs exponentially.
 
-    Position l of a sequence holds letter a with probability (1 - e) sum_j w_j [x_jl = a] + e f_l(a): x_j are the known
-    ASVs, w_j = softmax_j of s times the visible letters in which x_j agrees, f_l how often each letter stands at l.
-    Doubt e and sharpness s are learned; the vote of large s copies the nearest ASV.
+    Position l of a sequence holds letter a with probability (1 - e) sum_j w_jl [x_jl = a] + e f_l(a): x_j are the known
+    ASVs, f_l how often each letter stands at l, and w_jl = softmax_j of s times the visible letters in which x_j
+    agrees, less s_w times those within a window w around l in which it differs. Doubt e and sharpness s, s_w are
+    learned; the vote of large s copies the nearest ASV.
     """
 
     def __init__(self, max_bp: int) -> None:
@@ -28,6 +31,7 @@ class Recall(nn.Module):
         self.register_buffer("frequency", torch.zeros(max_bp, 4))
         self.doubt = nn.Parameter(torch.tensor(DOUBT).logit() / SPEED)
         self.sharpness = nn.Parameter(torch.tensor(SHARPNESS).log() / SPEED)
+        self.nearby = nn.Parameter(torch.full((len(WINDOWS),), NEARBY).log() / SPEED)
 
     @torch.no_grad()
     def remember(self, tokens: torch.Tensor) -> None:
@@ -48,12 +52,18 @@ class Recall(nn.Module):
             if not len(self.known):
                 return frequency.expand(len(seen), -1, -1)
             known = self.known[:, :length].long()
-            agree = letters(seen[:, 1:]).flatten(1) @ letters(known).flatten(1).T  # [U, T]
+            shown = letters(seen[:, 1:])
+            agree = shown.flatten(1) @ letters(known).flatten(1).T  # [U, T]
             itself = key(clean[:, 1:])[:, None] == key(known)[None]
             agree, nearest = agree.masked_fill(itself, -torch.inf).topk(min(NEAREST, len(known)), dim=1)
-            weights = (agree.clamp(min=-1e4) * (SPEED * self.sharpness).exp()).softmax(dim=1)
-            weights = weights * agree.isfinite()  # no vote for itself where fewer others are known
-            vote = torch.einsum("uk,ukla->ula", weights, letters(known[nearest]))
+            asked = letters(known[nearest])  # [U, K, L, 4]
+            apart = shown.sum(dim=2)[:, None] - torch.einsum("ula,ukla->ukl", shown, asked)  # 1 where letters differ
+            score = agree.clamp(min=-1e4)[..., None] * (SPEED * self.sharpness).exp()
+            for width, sharpness in zip(WINDOWS, (SPEED * self.nearby).exp(), strict=True):
+                score = score - sharpness * width * functional.avg_pool1d(apart, width, 1, width // 2)
+            weights = score.softmax(dim=1)
+            weights = weights * agree.isfinite()[..., None]  # no vote for itself where fewer others are known
+            vote = torch.einsum("ukl,ukla->ula", weights, asked)
             doubt = (SPEED * self.doubt).sigmoid()
             return ((1 - doubt) * vote + doubt * frequency.exp()).log()
 
