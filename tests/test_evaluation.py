@@ -288,6 +288,28 @@ def test_evaluation_of_a_study_fills_the_report(n_test, tmp_path):
     assert (tmp_path / "taxa_a.png").read_bytes() == (tmp_path / "taxa_b.png").read_bytes()
 
 
+def test_pairs_are_held_out_samples_and_what_was_generated_at_their_conditions(tmp_path):
+    whole = study(12)
+    whole.samples.counts[60] = 0  # the first held-out sample has no read in a retained taxon
+    rows = np.tile(np.arange(60, 70), 2)
+    asked = generated_conditions(whole, rows)
+    asked.to_csv(tmp_path / "generated.tsv", sep="\t", index=False)
+    made = population(20, 6)
+    write_table(made, whole.taxa, asked["sample"], tmp_path / "generated.biom")
+    sets = study_sets.gather(whole, tmp_path / "generated.biom", tmp_path / "generated.tsv")
+    fields = {"age": {"type": "continuous", "unit": "years"}}
+    found, names, labels = study_sets.pairs(sets, whole, fields, 4)
+    real = [int(name[1:]) for name in names[::2]]
+    assert names[1::2] == ["generated"] * 4
+    assert set(real) <= set(range(61, 70))
+    ages = whole.conditions["age"].iloc[real]
+    assert (ages.diff().dropna() > 0).all()
+    assert {ages.min(), ages.max()} == {fun(whole.conditions["age"].iloc[61:70]) for fun in (min, max)}
+    assert labels[::2] == labels[1::2] == [f"age {age:.4g} years" for age in ages]
+    np.testing.assert_array_equal(found[::2], whole.samples.counts[real])
+    np.testing.assert_array_equal(found[1::2], made[[row - 60 for row in real]])
+
+
 def carrying(study: Study, rows: np.ndarray, strength: float, seed: int) -> generation.Communities:
     """Communities whose first taxon grows with the age of rows of the study, by so much, and a category's second."""
     rng = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ from taxoscape.diffusion.study import Study, condition_rows
 from taxoscape.errors import InputError
 from taxoscape.evaluation import generation, utility
 from taxoscape.evaluation.generation import Communities
+from taxoscape.previews.contrast import shown_samples
 
 # (rows of the study whose conditions are asked for, random generator) -> communities
 Copied = Callable[[np.ndarray, np.random.Generator], Communities]
@@ -49,6 +50,24 @@ def gather(study: Study, table: str | Path, conditions: str | Path) -> Sets:
         generated=Communities(table_counts, every.features[rows], every.groups[rows]),
         asked=rows,
     )
+
+
+def pairs(sets: Sets, study: Study, fields: dict, most: int) -> tuple[np.ndarray, list[str], list[str]]:
+    """Held-out samples beside what was generated at their conditions: counts [2 n, D], names and conditions.
+
+    They are `most` at most, evenly spaced along the first of the `fields`. Each is followed by the first sample that
+    was generated at its conditions; those without one, or without reads, are left out.
+    """
+    first = {row: place for place, row in reversed(list(enumerate(sets.asked)))}
+    rows = [row for row in study.rows("test") if row in first and study.samples.counts[row].any()]
+    if not rows:
+        raise InputError("no held-out sample has reads in the retained taxa: lower layout.prevalence")
+    shown, labels = shown_samples(study.conditions.iloc[rows], {"targets": {}, "fields": fields}, most)
+    chosen = np.array(rows)[shown]
+    generated = sets.generated.counts[[first[row] for row in chosen]]
+    both = np.stack([study.samples.counts[chosen], generated], axis=1).reshape(-1, len(study.taxa))
+    names = [name for row in chosen for name in (study.names[row], "generated")]
+    return both, names, [label for label in labels for _ in range(2)]
 
 
 def evaluate(sets: Sets, study: Study, options: generation.Options, *, kind: str, seed: int, threads: int = 1) -> dict:

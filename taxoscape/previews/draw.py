@@ -95,9 +95,15 @@ def draw_channels(basis: Basis, mean: np.ndarray, samples: int) -> Figure:
 
 
 def draw_samples(
-    basis: Basis, shares: np.ndarray, names: list[str], labels: list[str], lineages: list[str], clades: Clades
+    basis: Basis,
+    shares: np.ndarray,
+    names: list[str],
+    labels: list[str],
+    lineages: list[str],
+    clades: Clades,
+    title: str | None = None,
 ) -> Figure:
-    """Samples side by side on the same map: hue = clade, opacity = share of reads; shares [n, D]."""
+    """Samples side by side on the same map, four to a row: hue = clade, opacity = share of reads; shares [n, D]."""
     clade, colours = clades_at(lineages, clades, clades.rank)
     palette = np.array([colors.to_rgb(colours[name]) for name in clade])
     columns = min(4, len(names))
@@ -126,7 +132,7 @@ def draw_samples(
     bar.set_title("share of reads in a pixel", fontsize=8)
     _title(
         figure,
-        f"{len(names)} samples as landscapes",
+        title or f"{len(names)} samples as landscapes",
         "Every taxon stands in the same place in all pictures (the map of taxa). Colour: its clade; strength of the "
         "colour: its share of the sample's reads on the map. Light grey: taxa that the sample does not have.",
     )

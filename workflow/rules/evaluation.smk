@@ -28,3 +28,33 @@ rule evaluate_generation:
         "Comparing generated with held-out communities"
     script:
         "../scripts/evaluate_generation.py"
+
+
+rule draw_generated:
+    input:
+        generated="results/diffusion/generated.biom",
+        conditions="results/diffusion/generated.tsv",
+        basis="results/images/basis.npz",
+        composition="results/images/composition.npz",
+        table="results/filter/table.biom",
+        taxonomy="results/taxonomy/taxonomy.tsv",
+        design="results/metadata/design.tsv",
+        encoding="results/metadata/encoding.json",
+        splits="results/metadata/splits.tsv",
+    output:
+        figure="results/evaluation/landscapes.png",
+    log:
+        "logs/evaluation/draw_generated.log",
+    benchmark:
+        "benchmarks/evaluation/draw_generated.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+    params:
+        code=code("draw_generated.py"),
+    message:
+        "Drawing generated communities beside held-out ones"
+    script:
+        "../scripts/draw_generated.py"

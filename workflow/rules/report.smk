@@ -5,6 +5,8 @@ PREVIEWS = ["taxa", "channels", "samples", "difference", "noise"]
 GENERATION_PLOTS = {
     "generation": "Each generator against the held-out samples: dots with 95 % intervals.",
     "generation_taxa": "Taxa in generated and in held-out samples: how often each occurs and how abundant it is.",
+    "landscapes": "Held-out samples, each beside a community generated at its conditions: the same taxa in the same "
+    "places. Look for what all generated ones lack, or share.",
 }
 FORECAST_PLOTS = {
     "errors": "Forecasts (red) and baselines by how far ahead: dots with 95 % intervals over subjects.",
