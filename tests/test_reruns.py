@@ -130,6 +130,7 @@ FIRST = {
         ),
         "train_predictor",
     ),
+    **dict.fromkeys(("evaluation.trees", "evaluation.bootstraps", "evaluation.repeats"), "evaluate_generation"),
     "images.previews": "draw_previews",
     "images.gallery": "draw_gallery",
     "images.store": "store_images",
