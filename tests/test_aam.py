@@ -1115,11 +1115,10 @@ def test_every_repeat_is_judged_and_no_sample_counted_twice(study):
 
 
 def test_nearest_asv_is_never_itself_and_agrees_where_nothing_is_masked():
-    every = tokens.tokenize(["ACGTACGT", "ACGTACGA", "TTTTTTTT"], 8)
+    every = tokens.tokenize(["ACGTACGT", "ACGTACGA", "TTTTTTTT"], 8)[:, 1:]
     seen = every.clone()[:1]
-    seen[0, 8] = 6  # the letter in which the first two differ is masked
-    new, known = np.array([True, False, False]), np.array([True, True, True])
-    assert quality.nearest_asv(seen[:, 1:], every[:, 1:], new, known).tolist() == every[1:2, 1:].tolist()
+    seen[0, 7] = 6  # the letter in which the first two differ is masked
+    assert quality.nearest_asv(seen, every[:1], every).tolist() == every[1:2].tolist()
 
 
 def test_asvs_that_agree_in_all_that_is_read_of_them_are_not_new():

@@ -17,8 +17,9 @@ def judge(
 
     Distances between test samples against an affine fit on ASV Jaccard distance, the log of Faith's PD against one on
     the log of the number of ASVs (fitted on training samples); masked nucleotides, and clades, of ASVs that differ in
-    the bases read from all of the training samples (of all ASVs where there are none) against the commonest nucleotide
-    of each position and the commonest clade of each rank. What was not learned is left out.
+    the bases read from all that the encoder knows (of all ASVs where there are none) against the commonest nucleotide
+    of each position, the nearest ASV that it knows, and the commonest clade of each rank. What was not learned is left
+    out.
     """
     fixed = [list(data.drawn_batches(study, rows, options, (*seed, pretext.FIXED_DRAW + 1))) for rows in (train, test)]
     report = {"samples": len(test), "metric": options.unifrac_metric}
@@ -27,14 +28,15 @@ def judge(
     if pretext.has_faith(options):
         report |= faith_quality(model, study, fixed, pretext.measure_scales(study, train, options, seed))
     seen_asvs = np.asarray(study.counts[train].sum(axis=0)).ravel() > 0
-    letters = recall.key(study.tokens).cpu().numpy()  # ASVs longer than max_bp may agree in all that is read of them
-    strange = ~np.isin(letters, letters[seen_asvs])
+    known = model.recall.known[:, : study.tokens.shape[1] - 1].long()
+    # ASVs longer than max_bp may agree in all that is read of them.
+    strange = ~np.isin(*(recall.key(part).cpu().numpy() for part in (study.tokens[:, 1:], known)))
     new = strange if strange.any() else np.ones(len(strange), dtype=bool)
     generator = torch.Generator().manual_seed(training.stream(*seed))
     report |= {"asvs_new": int(strange.sum())}
     if pretext.has_taxonomy(options):
         report |= clade_quality(model, study, new, seen_asvs)
-    return report | nucleotide_quality(model, study, new, seen_asvs, options, generator)
+    return report | nucleotide_quality(model, study, new, known, options, generator)
 
 
 @torch.no_grad()
@@ -91,12 +93,12 @@ def clade_quality(model: Encoder, study: Study, new: np.ndarray, known: np.ndarr
 
 
 def nucleotide_quality(
-    model: Encoder, study: Study, new: np.ndarray, known: np.ndarray, options: Options, generator: torch.Generator
+    model: Encoder, study: Study, new: np.ndarray, known: torch.Tensor, options: Options, generator: torch.Generator
 ) -> dict[str, float]:
-    """Share of masked nucleotides of the ASVs `new` that are restored.
+    """Share of masked nucleotides of the ASVs `new` [T] that are restored.
 
-    By the model, by the consensus of the ASVs `known`, and by copying the one of these that agrees in most of the
-    unmasked positions (no ASV copies itself).
+    By the model, by the consensus of the sequences `known` [K, L], and by copying the one of these that agrees in most
+    of the unmasked positions (no sequence copies itself).
     """
     clean = study.tokens[torch.from_numpy(new)]
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
@@ -105,25 +107,23 @@ def nucleotide_quality(
         model.restore(part, whole).argmax(dim=2) + 1
         for part, whole in zip(seen.split(pretext.CHUNK), clean.split(pretext.CHUNK), strict=True)
     ]
-    base = tokens.letters(study.tokens[torch.from_numpy(known), 1:]).sum(dim=0)
+    base = tokens.letters(known).sum(dim=0)
     guesses = {
         "masked": torch.cat(guess),
         "consensus": (base.argmax(dim=1) + 1).expand_as(truth),
-        "nearest": nearest_asv(seen[:, 1:], study.tokens[:, 1:], new, known),
+        "nearest": nearest_asv(seen[:, 1:], clean[:, 1:], known),
     }
     return {f"{name}_accuracy": float((said == truth)[masked].float().mean()) for name, said in guesses.items()}
 
 
-def nearest_asv(seen: torch.Tensor, every: torch.Tensor, new: np.ndarray, known: np.ndarray) -> torch.Tensor:
-    """Letters [n, L] of the ASV of `every` [T, L] in `known` [T] that shares most letters with each of `seen` [n, L].
+def nearest_asv(seen: torch.Tensor, clean: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Letters [n, L] of the sequence of `known` [K, L] that shares most letters with each of `seen` [n, L], masked.
 
-    `seen` are the ASVs `new` [T], masked; a masked letter agrees with none.
+    A masked letter agrees with none, and none is itself: `clean` [n, L] are the whole sequences.
     """
-    rows, among = torch.from_numpy(np.flatnonzero(new)), torch.from_numpy(np.flatnonzero(known))
-    letters = [tokens.letters(part).flatten(1) for part in (seen, every)]
-    agree = letters[0] @ letters[1][among].T
-    agree[rows[:, None] == among[None, :]] = -1
-    return every[among[agree.argmax(dim=1)]]
+    agree = tokens.letters(seen).flatten(1) @ tokens.letters(known).flatten(1).T
+    agree[recall.key(clean)[:, None] == recall.key(known)[None, :]] = -1
+    return known[agree.argmax(dim=1)]
 
 
 def _distances_and_jaccard(study: Study, batches: list[Batch], options: Options) -> tuple[np.ndarray, np.ndarray]:
