@@ -1195,6 +1195,7 @@ def test_target_is_aligned_by_sample_id(tmp_path):
 
 
 def test_pretraining_quality_names_the_references(study, encoder):
+    encoder.recall.remember(study.tokens[:20])
     report = quality.judge(encoder, study, np.arange(8), np.arange(8, 12), OPTIONS, (0,))
     assert report["pairs"] == 6
     assert report["jaccard_r2"] <= 1
