@@ -1,5 +1,5 @@
 # make demo: set up, then run the whole chain on the simulated cohort. make test: what a newcomer needs to trust it.
-.PHONY: setup demo test bench lint
+.PHONY: setup setup-tests demo test bench lint
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export LC_ALL = C.UTF-8
@@ -10,7 +10,10 @@ setup:
 demo: setup
 	snakemake --cores $(CORES)
 
-test: setup lint
+setup-tests:
+	./setup.sh tests
+
+test: setup-tests lint
 	python -m pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 bench: setup

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what taxoscape needs on Debian or Ubuntu: system tools by apt, Python packages in .venv.
+# Install what taxoscape needs on Debian or Ubuntu: system tools by apt, Python packages in .venv. `setup.sh tests` also
+# installs what only the tests need.
 # Quick when nothing is missing. Where conda is at hand, `snakemake --sdm conda` needs none of this.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -7,8 +8,10 @@ cd "$(dirname "$0")"
 # r-base-dev: rpy2 compiles against R's headers. iqtree, raxml: options of the phylogeny.
 # unifrac-tools: the independent check of our UniFrac.
 packages=(python3 python3-venv python3-dev r-base-core r-base-dev r-bioc-dada2 mafft fasttree iqtree raxml vsearch cutadapt unifrac-tools)
-# Chromium opens the gallery in its tests; Ubuntu has it as a snap only, and they then skip.
-[ "$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null)" != debian ] || packages+=(chromium chromium-driver)
+if [ "${1:-}" = tests ] && [ "$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null)" = debian ]; then
+    # Chromium opens the gallery (Ubuntu has it as a snap only), SLURM takes the cluster profile; tests skip without.
+    packages+=(chromium chromium-driver slurm-wlm munge)
+fi
 
 missing=()
 if command -v dpkg-query >/dev/null; then

@@ -89,7 +89,7 @@ class Browser:
 def chromium(folder: Path) -> Iterator[Browser]:
     """A browser with a new profile in `folder`; skips the test where Chromium or its driver is not installed."""
     if not (shutil.which("chromedriver") and shutil.which("chromium")):
-        pytest.skip("chromium and chromedriver are not installed (setup.sh installs them on Debian)")
+        pytest.skip("chromium and chromedriver are not installed (`setup.sh tests` installs them on Debian)")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
