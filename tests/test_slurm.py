@@ -18,7 +18,9 @@ from conftest import ROOT, TINY, environment
 pytestmark = pytest.mark.slow
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
-SETTINGS = Path("/etc/slurm")
+SETTINGS = (Path("/etc/slurm/slurm.conf"), Path("/etc/slurm/gres.conf"))
+OURS = "# Written by tests/test_slurm.py\n"
+MUNGE_FILES = ("key-file", "pid-file", "log-file", "seed-file")
 LONG = os.environ.get("TAXOSCAPE_LONG")
 CONFIG = """
 ClusterName=test
@@ -85,47 +87,31 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     """A controller and a node with two cores and a GPU that is none.
 
     Its files are in a folder of their own but for the configuration: jobs look for that in /etc/slurm only, because
     the executor takes SLURM's variables out of their environment.
     """
-    paths = {name: shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") for name in PROGRAMS}
-    if not all(paths.values()):
-        pytest.skip(f"no SLURM here (apt-get install slurm-wlm munge): {', '.join(n for n in paths if not paths[n])}")
+    variables = environment()
+    variables["PATH"] += ":/usr/sbin:/sbin"
+    absent = [name for name in PROGRAMS if not shutil.which(name, path=variables["PATH"])]
+    if absent:
+        pytest.skip(f"no SLURM here (apt-get install slurm-wlm munge): {', '.join(absent)}")
     if os.getuid():
         pytest.skip("SLURM's daemons need root")
-    own = [SETTINGS / "slurm.conf", SETTINGS / "gres.conf"]
-    if any(path.exists() for path in own):
-        pytest.skip(f"this machine has a SLURM of its own: {SETTINGS}")
+    if any(path.exists() and not path.read_text().startswith(OURS) for path in SETTINGS):
+        pytest.skip(f"this machine has a SLURM of its own: {SETTINGS[0]}")
     # Sockets have short names: not below pytest's folder.
     folder = Path(f"/tmp/taxoscape-slurm-{os.getpid()}")
     folder.mkdir(mode=0o755)
-    host = socket.gethostname().split(".")[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20  # MB
-    (folder / "munge.key").write_bytes(os.urandom(1024))
-    (folder / "munge.key").chmod(0o400)
-    os.mknod(folder / "gpu0", 0o020666, os.makedev(1, 3))  # the null device stands for a GPU
-    ports = {"controller": free_port(), "node": free_port()}
-    SETTINGS.mkdir(exist_ok=True)
-    own[0].write_text(CONFIG.format(folder=folder, host=host, memory=memory, **ports))
-    own[1].write_text(f"Name=gpu File={folder}/gpu0\n")
-    variables = environment()
-    variables["PATH"] += ":/usr/sbin:/sbin"
-    munge = {name: f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("key-file", "socket", "pid-file")}
-    munge |= {name: f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("log-file", "seed-file")}
+    configure(folder)
     daemons = []
     try:
-        for command in (
-            [paths["munged"], "--foreground", "--force", *munge.values()],
-            [paths["slurmctld"], "-D", "-c"],
-            [paths["slurmd"], "-D", "-N", host],
-        ):
-            log = (folder / f"{Path(command[0]).name}.out").open("w")
+        for command in daemons_of(folder):
+            log = (folder / f"{command[0]}.out").open("w")
             daemons.append(subprocess.Popen(command, env=variables, stdout=log, stderr=log))
             time.sleep(1)
-        found = Cluster(variables)
         for _ in range(60):
             state = subprocess.run(["sinfo", "-h", "-o", "%t"], env=variables, capture_output=True, text=True)
             if state.stdout.strip() == "idle":
@@ -134,14 +120,33 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
         else:
             logs = "\n".join(path.read_text()[-1500:] for path in folder.glob("*.log"))
             pytest.fail(f"SLURM did not start: {state.stdout}{state.stderr}\n{logs}")
-        yield found
+        yield Cluster(variables)
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()
             daemon.wait(30)
-        for path in own:
+        for path in SETTINGS:
             path.unlink()
         shutil.rmtree(folder)
+
+
+def configure(folder: Path) -> None:
+    """Write the configuration, a key for munge, and what stands for a GPU."""
+    host, memory = socket.gethostname(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20  # MB
+    (folder / "munge.key").write_bytes(os.urandom(1024))
+    (folder / "munge.key").chmod(0o400)
+    os.mknod(folder / "gpu0", 0o020666, os.makedev(1, 3))  # the null device
+    ports = {"controller": free_port(), "node": free_port()}
+    SETTINGS[0].parent.mkdir(exist_ok=True)
+    SETTINGS[0].write_text(OURS + CONFIG.format(folder=folder, host=host.split(".")[0], memory=memory, **ports))
+    SETTINGS[1].write_text(f"{OURS}Name=gpu File={folder}/gpu0\n")
+
+
+def daemons_of(folder: Path) -> list[list[str]]:
+    """Commands that start munge, the controller and the node, in the foreground."""
+    own = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("socket", *MUNGE_FILES)]
+    node = socket.gethostname().split(".")[0]
+    return [["munged", "--foreground", "--force", *own], ["slurmctld", "-D", "-c"], ["slurmd", "-D", "-N", node]]
 
 
 def workflow(folder: Path, text: str) -> Path:
