@@ -92,6 +92,7 @@ OTHER = {
     "phenotype.layers": 1,
     "phenotype.width": 12,
     "diffusion.model": "copula",
+    "diffusion.width": 36,
     "diffusion.device": "cuda",
     "diffusion.mixed_precision": "bf16",
     "diffusion.prediction": "x0",
