@@ -1,11 +1,14 @@
 """GPUs of a machine: every job has its own while there are enough, and a job that dies gives its own back."""
 
+import re
 import subprocess
 import sys
 import time
 
 import pytest
 import torch
+import yaml
+from conftest import ROOT
 
 from taxoscape import device
 from taxoscape.errors import InputError
@@ -41,6 +44,19 @@ def test_jobs_take_different_gpus_and_wait_for_one_that_is_freed_by_a_kill(tmp_p
             job.kill()
             job.wait()
             job.stdout.close()
+
+
+def test_every_rule_whose_script_may_run_on_a_gpu_asks_for_one():
+    config, found = yaml.safe_load((ROOT / "config/config.yaml").read_text()), []
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        if "device" not in config.get(path.stem, {}):
+            continue
+        rules = re.split(r"^ *rule (\w+):", path.read_text(), flags=re.M)
+        for name, text in zip(rules[1::2], rules[2::2], strict=True):
+            if "settle(" in (ROOT / "workflow/scripts" / f"{name}.py").read_text():
+                found.append(name)
+                assert f'gpu=int(config["{path.stem}"]["device"] == "cuda")' in text, name
+    assert {"pretrain_encoder", "explain_predictions", "train_diffusion", "generate_asked"} <= set(found)
 
 
 def test_threads_and_algorithms_are_settled_on_the_cpu():

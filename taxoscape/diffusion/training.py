@@ -135,7 +135,6 @@ def train(
     held_out = _held_out(validation, scaler, schedule, seed)
     held_out, terms = (part and part.to(plan.device) for part in (held_out, terms))
     network.to(plan.device)
-    half = torch.autocast(plan.device, torch.bfloat16, enabled=plan.mixed_precision == "bf16")
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.steps)
     average, history, best = Average(network, plan.ema), [], None
@@ -156,15 +155,9 @@ def train(
             rows = rng.choice(len(training.counts), plan.batch_size, replace=plan.batch_size > len(training.counts))
             batch = add_noise(training.take(rows), scaler, schedule, rng)
             batch.missing.copy_(hide(batch.missing, plan.condition_dropout, generator))
-            with half:
-                value = loss(network.train(), batch.to(plan.device), schedule.prediction, terms)
-            optimizer.zero_grad()
-            value.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
-            optimizer.step()
+            losses.append(_take_step(network, optimizer, batch.to(plan.device), plan, schedule.prediction, terms))
             decay.step()
             average.update(network)
-            losses.append(value.item())
         step = done + len(losses)
         history.append((step, float(np.mean(losses)), _evaluate(average.network, held_out, schedule.prediction)))
         print(f"step {step}: training {history[-1][1]:.4f}, validation {history[-1][2]:.4f}")
@@ -177,6 +170,24 @@ def train(
             chosen = [best[0], best[1], best[2].state_dict()]
             checkpoint.save({**state, "averaged": average.step, "history": history, "best": chosen}, store)
     return best[2].cpu(), pd.DataFrame(history, columns=["step", "training", "validation"])
+
+
+def _take_step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    plan: Plan,
+    prediction: str,
+    terms: Terms | None,
+) -> float:
+    """Take a step down the loss of a batch; its loss."""
+    with torch.autocast(plan.device, torch.bfloat16, enabled=plan.mixed_precision == "bf16"):
+        value = loss(network.train(), batch, prediction, terms)
+    optimizer.zero_grad()
+    value.backward()
+    nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
+    optimizer.step()
+    return value.item()
 
 
 def _held_out(validation: Samples, scaler: dequantise.Scaler, schedule: Schedule, seed: int) -> Batch | None:

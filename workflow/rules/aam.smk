@@ -142,6 +142,7 @@ if TARGETS:
         threads: config["aam"]["threads"]
         resources:
             mem_mb=memory(4000),
+            gpu=int(config["aam"]["device"] == "cuda"),
         params:
             config=config["aam"],
             seed=config["seed"],

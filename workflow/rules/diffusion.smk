@@ -61,6 +61,7 @@ rule generate_communities:
     threads: config["diffusion"]["threads"]
     resources:
         mem_mb=memory(4000),
+        gpu=int(config["diffusion"]["device"] == "cuda"),
     params:
         config=without("diffusion", "conditions"),
         seed=config["seed"],
@@ -119,6 +120,7 @@ if config["diffusion"]["conditions"]:
         threads: config["diffusion"]["threads"]
         resources:
             mem_mb=memory(4000),
+            gpu=int(config["diffusion"]["device"] == "cuda"),
         params:
             config=without("diffusion", "conditions"),
             seed=config["seed"],
