@@ -1,55 +1,101 @@
-"""Gaussian copula with zero inflation, given conditions: the baseline, and a generator in its own right.
+"""Gaussian copula of counts, given conditions: a generator in its own right, the baseline, and what tells zeros apart.
 
-Each taxon's dequantised counts become normal scores by their ranks; the scores are linear in the conditions (ridge)
-plus a Gaussian with the shrunk covariance of the residuals. Sampled scores go back through the training quantiles:
-a score below the share of zeros is a zero, so that every marginal, zeros included, is that of the training samples.
+Every count is a normal score that is known to lie between two thresholds, the training quantiles of the count below
+and of its own: the extended rank likelihood of Hoff 2007 (Ann. Appl. Stat. 1:265, doi:10.1214/07-AOAS107). Scores are
+linear in the conditions (ridge) plus a Gaussian with a shrunk covariance; both are fitted to scores that Gibbs
+sampling draws between the thresholds, each taxon given all others. So a zero where its companions are common is a near
+miss, and one where they are missing is not; ranks with ties broken at random would lose what zeros share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 from sklearn.covariance import ledoit_wolf
 
-from taxoscape.diffusion.dequantise import dequantise
+from taxoscape.diffusion.counts import Calibration, calibrate, fit_calibration
+from taxoscape.diffusion.study import Samples
 
 # Penalty of the ridge on conditions, in samples: weak, there are few conditions.
 RIDGE = 1.0
-# Dequantised copies, so that ties among zeros are broken in more than one way.
-COPIES = 4
+# Sweeps of Gibbs sampling to fit, the last half of which are averaged, and before scores are kept.
+SWEEPS, BURN_IN = 60, 20
+# Scores kept for every sample, and sweeps from one to the next.
+DRAWS, APART = 16, 2
+# Samples that it is fitted to, at most: time grows with their number and the square of the taxa.
+MOST = 2000
+# Samples whose scores are drawn at a time.
+BATCH = 2000
+# Draws at the training conditions that the marginals are fitted on, at least.
+MARGINAL = 4000
+# Probabilities are kept this far from 0 and 1; scores so lie within +-7.
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
 class Copula:
-    """Coefficients [1 + K, D], factor [D, D] of the residual covariance, sorted dequantised counts [N, D]."""
+    """Coefficients [1 + K, D], covariance of residuals [D, D], and what scores mean in counts."""
 
     coefficients: np.ndarray
-    factor: np.ndarray
-    marginals: np.ndarray
+    covariance: np.ndarray
+    reference: np.ndarray  # [N, D] training counts, each column sorted
+    scores: np.ndarray  # [Q, D] quantiles of the scores
+    amounts: np.ndarray  # [Q, D] quantiles of the logarithms of dequantised training counts
 
 
 def fit(counts: np.ndarray, features: np.ndarray, rng: np.random.Generator) -> Copula:
     """Fit to training counts [N, D] and condition features [N, K] (K may be 0)."""
-    amounts = dequantise(np.tile(counts, (COPIES, 1)), rng)
-    ranks = stats.rankdata(amounts, axis=0)
-    scores = stats.norm.ppf((ranks - 0.5) / len(amounts))
-    design = _design(np.tile(features, (COPIES, 1)))
-    penalty = np.diag([0.0] + [RIDGE * COPIES] * features.shape[1])
-    coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ scores)
-    residuals = (scores - design @ coefficients).reshape(COPIES, *counts.shape)
-    # Shrunk copy by copy: stacked, K copies of N samples would pass for K N samples and be shrunk too little.
-    covariance = np.mean([ledoit_wolf(copy)[0] for copy in residuals], axis=0)
-    variances, vectors = np.linalg.eigh(covariance)
-    factor = vectors * np.sqrt(np.maximum(variances, 0.0)) @ vectors.T
-    return Copula(coefficients, factor, np.sort(amounts, axis=0))
+    if len(counts) > MOST:
+        rows = rng.choice(len(counts), MOST, replace=False)
+        counts, features = counts[rows], features[rows]
+    reference, design = np.sort(counts, axis=0), _design(features)
+    low, high = _thresholds(counts, reference)
+    penalty = np.diag([0.0] + [RIDGE] * features.shape[1])
+    scores, sums = ndtri((ndtr(low) + ndtr(high)) / 2), (0.0, 0.0)
+    for sweep in range(SWEEPS):
+        coefficients = np.linalg.solve(design.T @ design + penalty, design.T @ scores)
+        covariance = ledoit_wolf(scores - design @ coefficients)[0]
+        if sweep >= SWEEPS // 2:
+            sums = sums[0] + coefficients, sums[1] + covariance
+        _sweep(scores, design @ coefficients, np.linalg.inv(covariance), (low, high), rng)
+    coefficients, covariance = (total / (SWEEPS - SWEEPS // 2) for total in sums)
+    drawn = _draw(coefficients, covariance, np.tile(features, (-(-MARGINAL // len(features)), 1)), rng)
+    marginals = fit_calibration(drawn, counts, rng)
+    return Copula(coefficients, covariance, reference, marginals.generated, marginals.training)
 
 
 def sample(copula: Copula, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw amounts [M, D] (dequantised reads) at condition features [M, K]."""
-    noise = rng.standard_normal((len(features), len(copula.factor)))
-    levels = stats.norm.cdf(_design(features) @ copula.coefficients + noise @ copula.factor)
-    places = np.minimum((levels * len(copula.marginals)).astype(int), len(copula.marginals) - 1)
-    return np.take_along_axis(copula.marginals, places, axis=0)
+    scores = _draw(copula.coefficients, copula.covariance, features, rng)
+    return np.exp(calibrate(scores, Calibration(copula.scores, copula.amounts)))
+
+
+def place(copula: Copula, parts: list[tuple[Samples, np.ndarray]], rng: np.random.Generator) -> list[Samples]:
+    """Say where in [c, c + 1) each count lies, given the sample's other counts and its conditions.
+
+    `parts` are samples with their condition features [N, K], the training samples first: their scores say which places
+    a count's scores are spread over, so that over all training samples the places of a count are uniform.
+    """
+    scores = [impute(copula, samples.counts, features, rng) for samples, features in parts]
+    known = parts[0][0].counts
+    return [
+        replace(samples, places=_places(own, samples.counts, scores[0], known))
+        for (samples, _), own in zip(parts, scores, strict=True)
+    ]
+
+
+def impute(copula: Copula, counts: np.ndarray, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scores [DRAWS, N, D] of counts [N, D] at condition features [N, K], drawn between their thresholds."""
+    drawn, precision = np.empty((DRAWS, *counts.shape), np.float32), np.linalg.inv(copula.covariance)
+    for start in range(0, len(counts), BATCH):
+        rows = slice(start, start + BATCH)
+        low, high = _thresholds(counts[rows], copula.reference)
+        mean, scores = _design(features[rows]) @ copula.coefficients, ndtri((ndtr(low) + ndtr(high)) / 2)
+        for sweep in range(BURN_IN + DRAWS * APART):
+            _sweep(scores, mean, precision, (low, high), rng)
+            if sweep >= BURN_IN and sweep % APART == 0:
+                drawn[(sweep - BURN_IN) // APART, rows] = scores
+    return drawn
 
 
 def condition_features(values: np.ndarray, missing: np.ndarray, categories: list[int]) -> np.ndarray:
@@ -61,6 +107,58 @@ def condition_features(values: np.ndarray, missing: np.ndarray, categories: list
         shown = (column[:, None] == np.arange(number)) if number else column[:, None]
         parts += [shown * known[:, None], missing[:, field, None].astype(float)]
     return np.concatenate(parts, axis=1)
+
+
+def _thresholds(counts: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores between which those of counts [N, D] lie, by the sorted training counts [M, D]."""
+    ends = np.empty((2, *counts.shape))
+    for taxon in range(counts.shape[1]):
+        ends[0, :, taxon] = np.searchsorted(reference[:, taxon], counts[:, taxon], "left")
+        ends[1, :, taxon] = np.searchsorted(reference[:, taxon], counts[:, taxon], "right") + 1
+    low, high = ndtri(ends / (len(reference) + 1))
+    return low, high
+
+
+def _sweep(
+    scores: np.ndarray,
+    mean: np.ndarray,
+    precision: np.ndarray,
+    thresholds: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+) -> None:
+    """Draw scores [N, D] anew between their thresholds, each taxon given all others; in place."""
+    away, levels = scores - mean, rng.uniform(size=scores.shape[::-1])
+    varies = ~np.isinf(thresholds).all(axis=0).all(axis=0)
+    for taxon in np.flatnonzero(varies):
+        variance = 1 / precision[taxon, taxon]
+        centre = scores[:, taxon] - variance * (away @ precision[taxon])
+        low, high = (ndtr((end[:, taxon] - centre) / np.sqrt(variance)) for end in thresholds)
+        chance = np.clip(low + levels[taxon] * (high - low), SMALLEST, 1 - SMALLEST)
+        drawn = centre + np.sqrt(variance) * ndtri(chance)
+        # Far in a tail the two probabilities are the same number: the nearer threshold stands for the score.
+        scores[:, taxon] = np.clip(drawn, thresholds[0][:, taxon], thresholds[1][:, taxon])
+        away[:, taxon] = scores[:, taxon] - mean[:, taxon]
+
+
+def _places(scores: np.ndarray, counts: np.ndarray, others: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Places [N, DRAWS, D] in 256ths of scores [DRAWS, N, D] among training scores [DRAWS, M, D] of the same count."""
+    places = np.empty((counts.shape[0], *scores.shape[::2]), np.uint8)
+    apart = (
+        2.0 * float(max(np.abs(scores).max(initial=0), np.abs(others).max())) + 1
+    )  # between the scores of two counts
+    for taxon in range(counts.shape[1]):
+        reference = np.sort((others[:, :, taxon] + apart * known[:, taxon].astype(float)).ravel())
+        middle = apart * counts[:, taxon].astype(float)
+        first, last = (np.searchsorted(reference, middle + side * apart / 2) for side in (-1, 1))
+        rank = np.searchsorted(reference, scores[:, :, taxon] + middle) - first
+        places[:, :, taxon] = (256 * (rank + 0.5) / (last - first + 1)).T
+    return places
+
+
+def _draw(coefficients: np.ndarray, covariance: np.ndarray, features: np.ndarray, rng: np.random.Generator):
+    variances, vectors = np.linalg.eigh(covariance)
+    factor = vectors * np.sqrt(np.maximum(variances, 0.0)) @ vectors.T
+    return _design(features) @ coefficients + rng.standard_normal((len(features), len(factor))) @ factor
 
 
 def _design(features: np.ndarray) -> np.ndarray:

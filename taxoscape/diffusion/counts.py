@@ -50,6 +50,11 @@ def calibrate(generated: np.ndarray, calibration: Calibration) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+def with_rest(counts: np.ndarray, depth: int) -> np.ndarray:
+    """Counts [N, D] with what is left of the `depth` as a last column: the reads of all taxa that are not retained."""
+    return np.column_stack([counts, np.maximum(depth - counts.sum(axis=1), 0)])
+
+
 def to_counts(amounts: np.ndarray, depth: int, seen: np.ndarray) -> np.ndarray:
     """Integer counts [N, D] that sum to `depth`, of amounts [N, D] > 0 in dequantised reads.
 

@@ -18,6 +18,7 @@ from taxoscape.basis import Basis
 from taxoscape.diffusion.check import HEADS
 from taxoscape.diffusion.conditions import ConditionTokens
 from taxoscape.diffusion.denoiser import time_features
+from taxoscape.errors import InputError
 
 # Channels of the U-Net that share one normalisation.
 GROUP = 4
@@ -41,6 +42,29 @@ def canvas_of(basis: Basis) -> Canvas:
     """Canvas of a study's images."""
     arrays = (torch.tensor(getattr(basis, name)).float() for name in ("row", "col", "sigma", "channels"))
     return Canvas(*arrays, basis.size, basis.kernel)
+
+
+def place_rest(canvas: Canvas) -> Canvas:
+    """The canvas with one place more, for the reads of all other taxa: the free pixel farthest from any taxon.
+
+    It has the taxa's mean channels and median width. Raises InputError where no pixel is free.
+    """
+    cells = torch.cartesian_prod(torch.arange(canvas.size), torch.arange(canvas.size)).float()
+    away = torch.cdist(cells, torch.stack([canvas.row, canvas.col], dim=1)).amin(dim=1)
+    if away.max() < 1:
+        raise InputError(
+            f"images.size={canvas.size} leaves no pixel free beside {len(canvas.row)} taxa, and diffusion.model: unet "
+            "needs one for the reads of all others: raise images.size or layout.prevalence"
+        )
+    row, col = cells[away.argmax()]
+    return Canvas(
+        row=torch.cat([canvas.row, row[None]]),
+        col=torch.cat([canvas.col, col[None]]),
+        sigma=torch.cat([canvas.sigma, canvas.sigma.median()[None]]),
+        channels=torch.cat([canvas.channels, canvas.channels.mean(dim=0)[None]]),
+        size=canvas.size,
+        kernel=canvas.kernel,
+    )
 
 
 class Raster(nn.Module):

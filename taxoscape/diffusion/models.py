@@ -1,16 +1,17 @@
 """A generator of communities as something to fit, save, load and ask: plain numbers and tensors in one dictionary."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn import functional
 
 from taxoscape.diffusion import copula, counts, dequantise, sampling, training
 from taxoscape.diffusion.denoiser import Denoiser
-from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser
+from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser, place_rest
 from taxoscape.diffusion.study import Samples
 from taxoscape.diffusion.terms import NOBODY, make_terms
 from taxoscape.diffusion.transformer import TokenDenoiser
@@ -61,6 +62,7 @@ class Options:
 def fit(
     train: Samples,
     validation: Samples,
+    depth: int,
     categories: list[int],
     options: Options,
     seed: int,
@@ -74,7 +76,8 @@ def fit(
     where they are drawn. `relatives` (terms.read_relatives) are those that the phylogenetic term compares. `store` is
     where an interrupted training is kept (training.train).
 
-    Samples without a read in any taxon say nothing and are left out. Raises InputError when none is left.
+    Reads beyond the retained taxa, up to `depth`, are one part more of every community. Samples without a read in any
+    taxon say nothing and are left out. Raises InputError when none is left.
     """
     train, validation = (part.take(part.counts.sum(axis=1) > 0) for part in (train, validation))
     if len(train.counts) < 2:
@@ -82,23 +85,26 @@ def fit(
             f"{len(train.counts)} training samples have reads in the retained taxa, 2 are needed: "
             "lower metadata.test and metadata.validation or set diffusion.enabled: false"
         )
+    train, validation = (replace(part, counts=counts.with_rest(part.counts, depth)) for part in (train, validation))
     model = {
         "options": dataclasses.asdict(options),
         "categories": categories,
         "seen": torch.tensor(train.counts.sum(axis=0) > 0),
     }
     rng = np.random.default_rng((seed, 0))
+    parts = [(part, copula.condition_features(part.values, part.missing, categories)) for part in (train, validation)]
+    fitted = copula.fit(train.counts, parts[0][1], rng)
     if options.model == "copula":
-        features = copula.condition_features(train.values, train.missing, categories)
-        fitted = copula.fit(train.counts, features, rng)
         return {**model, "copula": _tensors(fitted)}, pd.DataFrame(columns=["step", "training", "validation"])
-    scaler = dequantise.fit_scaler(train.counts, rng)
-    clean = dequantise.encode(np.tile(train.counts, (COPIES, 1)), scaler, rng)
+    train, validation = copula.place(fitted, parts, rng)
+    scaler = dequantise.fit_scaler(train.counts, rng, train.places)
+    clean = [dequantise.encode(train.counts, scaler, rng, train.places) for _ in range(COPIES)]
     torch.manual_seed(seed)
     if options.model == "transformer":
-        model["features"] = torch.tensor(known).float()
+        # Of the rest nothing is known: features are standardised, 0 is their mean.
+        model["features"] = functional.pad(torch.tensor(known).float(), (0, 0, 0, 1))
     if options.model == "unet":
-        model["canvas"] = vars(known)
+        model["canvas"] = vars(place_rest(known))
     network = _network(model, train.counts.shape[1])
     print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
     weights = options.compositional, options.phylogenetic
@@ -106,26 +112,33 @@ def fit(
     network, history = training.train(
         network, train, validation, scaler, _schedule(options), _plan(options), seed, store, terms
     )
-    model |= {"scaler": _tensors(scaler), "bound": MARGIN * float(np.abs(clean).max()), "network": network.state_dict()}
+    model |= {
+        "scaler": _tensors(scaler),
+        "bound": MARGIN * float(np.max(np.abs(clean))),
+        "network": network.state_dict(),
+    }
     if options.calibrate:
         rows = np.tile(np.arange(len(train.counts)), -(-CALIBRATION // len(train.counts)))
-        drawn = _log_counts(model, train.values[rows], train.missing[rows], (seed, 3))
+        drawn = _log_amounts(model, train.values[rows], train.missing[rows], (seed, 3))
         model["calibration"] = _tensors(counts.fit_calibration(drawn, train.counts, rng))
     return model, history
 
 
 def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> np.ndarray:
-    """Draw communities as counts [M, D] that sum to `depth`, at conditions (values [M, F], missing [M, F])."""
+    """Draw communities at conditions (values [M, F], missing [M, F]): counts [M, D] of `depth` reads.
+
+    They sum to the depth, less the reads of taxa that are not retained.
+    """
     if "copula" in model:
         fitted = copula.Copula(**_arrays(model["copula"]))
         features = copula.condition_features(values, missing, model["categories"])
         amounts = copula.sample(fitted, features, np.random.default_rng((seed, 4)))
     else:
-        amounts = _log_counts(model, values, missing, (seed, 4))
+        amounts = _log_amounts(model, values, missing, (seed, 4))
         if "calibration" in model:
             amounts = counts.calibrate(amounts, counts.Calibration(**_arrays(model["calibration"])))
         amounts = np.exp(amounts)
-    return counts.to_counts(amounts, depth, model["seen"].numpy())
+    return counts.to_counts(amounts, depth, model["seen"].numpy())[:, :-1]
 
 
 def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samples, fields: list[str]) -> dict:
@@ -138,7 +151,7 @@ def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samp
         "training_samples": len(train.counts),
         "validation_samples": len(validation.counts),
         "taxa": train.counts.shape[1],
-        "taxa_seen_in_training": int(model["seen"].sum()),
+        "taxa_seen_in_training": int(model["seen"][:-1].sum()),
         "weights": weights,
         "steps": int(history["step"].max()) if len(history) else 0,
         "best_step": None if best is None else int(history["step"][best]),
@@ -146,8 +159,8 @@ def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samp
     }
 
 
-def _log_counts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
-    """Log counts [M, D] of sampled communities, before calibration, in reads per taxon of a uniform community."""
+def _log_amounts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
+    """Log amounts [M, 1 + D] of sampled communities, before calibration, in reads per part of a uniform one."""
     options, scaler = Options(**model["options"]), dequantise.Scaler(**_arrays(model["scaler"]))
     network = _network(model, len(scaler.mean))
     network.load_state_dict(model["network"])

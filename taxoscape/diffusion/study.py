@@ -19,10 +19,12 @@ class Samples:
     counts: np.ndarray
     values: np.ndarray
     missing: np.ndarray
+    places: np.ndarray | None = None  # [N, K, D] K draws of where in [c, c + 1) each count lies, in 256ths
 
     def take(self, rows: np.ndarray) -> "Samples":
         """Samples at these rows (indices or flags)."""
-        return Samples(self.counts[rows], self.values[rows], self.missing[rows])
+        places = None if self.places is None else self.places[rows]
+        return Samples(self.counts[rows], self.values[rows], self.missing[rows], places)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def loss(network: nn.Module, batch: Batch, prediction: str, terms: Terms | None 
 
 def add_noise(samples: Samples, scaler: dequantise.Scaler, schedule: Schedule, rng: np.random.Generator) -> Batch:
     """Dequantise samples and noise each to a random time of its own."""
-    clean = torch.tensor(dequantise.encode(samples.counts, scaler, rng)).float()
+    clean = torch.tensor(dequantise.encode(samples.counts, scaler, rng, samples.places)).float()
     parts = noised(clean, schedule, rng)
     return Batch(*parts, torch.tensor(samples.values).float(), torch.tensor(samples.missing))
 

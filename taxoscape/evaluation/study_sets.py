@@ -102,12 +102,14 @@ def fit_copula(study: Study, seed: int) -> Copied:
     """The copula of the training samples, to be drawn from at the conditions of any rows of the study."""
     rows = study.rows("train")
     rows = rows[study.samples.counts[rows].sum(axis=1) > 0]
-    shown, seen = study.samples.counts[rows], study.samples.counts[rows].sum(axis=0) > 0
+    shown = counts.with_rest(study.samples.counts[rows], study.depth)
+    seen = shown.sum(axis=0) > 0
     fitted = copula.fit(shown, features(study, rows), np.random.default_rng((seed, 6)))
 
     def draw(asked: np.ndarray, rng: np.random.Generator) -> Communities:
         amounts = copula.sample(fitted, features(study, asked), rng)
-        return Communities(counts.to_counts(amounts, study.depth, seen), features(study, asked), study.groups[asked])
+        drawn = counts.to_counts(amounts, study.depth, seen)[:, :-1]
+        return Communities(drawn, features(study, asked), study.groups[asked])
 
     return draw
 

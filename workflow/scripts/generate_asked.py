@@ -18,4 +18,4 @@ with logged(snakemake.log[0]):
     counts = models.generate(checkpoint.load(given.model), values, missing, study.depth, params.seed)
     write_table(counts, study.taxa, conditions["sample"], wanted.table)
     write_tsv(conditions, wanted.conditions)
-    print(f"generated {len(conditions):,} communities of {study.depth:,} reads")
+    print(f"generated {len(conditions):,} communities of {study.depth:,} reads, those of other taxa included")

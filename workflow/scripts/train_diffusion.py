@@ -23,7 +23,9 @@ with logged(snakemake.log[0]):
     relatives = terms.read_relatives(given.tree, study.taxa) if options.phylogenetic else terms.NOBODY
     folder = checkpoint.resume_folder("diffusion", dict(params.items()), list(given))
     store = folder / "training.pt"
-    model, history = models.fit(train, validation, study.categories, options, params.seed, store, known, relatives)
+    model, history = models.fit(
+        train, validation, study.depth, study.categories, options, params.seed, store, known, relatives
+    )
     write_tsv(history, wanted.history)
     write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
     checkpoint.save(model, wanted.model)
