@@ -39,6 +39,12 @@ def shares(counts: np.ndarray) -> np.ndarray:
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
+def values_of(counts: np.ndarray, basis: Basis) -> np.ndarray:
+    """Values [N, D] of counts [N, D] of other samples, by the basis' constants; without any read, abundances are 0."""
+    raw = shares(counts) if basis.values == "abundance" else raw_values(counts, basis.values, basis.pseudocount)
+    return (raw - basis.value_mean) / basis.value_std
+
+
 def composition_of(values: np.ndarray, basis: Basis) -> np.ndarray:
     """Compositions [N, D] of values [N, D]; of `clr` values they hold the pseudocount and no zero."""
     raw = values * basis.value_std + basis.value_mean

@@ -12,9 +12,9 @@ import yaml
 from scipy import stats
 from skbio import TreeNode
 
-from taxoscape import checkpoint, metadata, raster
+from taxoscape import checkpoint, images, metadata, raster, tables
 from taxoscape.basis import Basis
-from taxoscape.compositions import clr
+from taxoscape.compositions import closure, clr
 from taxoscape.diffusion import asked, copula, counts, dequantise, models, sampling, training
 from taxoscape.diffusion.check import check_diffusion
 from taxoscape.diffusion.conditions import ConditionTokens, hide
@@ -23,6 +23,7 @@ from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of, 
 from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions, read_study
 from taxoscape.diffusion.terms import RELATIVES, make_terms, read_relatives
 from taxoscape.diffusion.transformer import TokenDenoiser
+from taxoscape.diffusion.written import write_communities
 from taxoscape.errors import InputError
 from tests.conftest import ROOT
 
@@ -591,6 +592,25 @@ def test_same_seed_same_bytes(model, tmp_path):
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).any()
+
+
+def test_communities_are_written_block_by_block_as_counts_and_landscapes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(models, "BLOCK", 8)
+    train, basis = cohort(60), make_basis()
+    model, _ = models.fit(train, train.take(np.arange(0)), DEPTH, [0, 3], options(model="copula"), 0)
+    names = [f"s{row}" for row in range(20)]
+    frame = pd.DataFrame({"a": np.zeros(60), "b": ["x"] * 60})
+    split, own = np.repeat("train", 60), np.arange(60).astype(str)
+    study = Study(own, basis.taxa, DEPTH, train, split, own, frame, [0, 3])
+    asked = train.values[:20], train.missing[:20]
+    write_communities(model, asked, names, study, 0, basis, tmp_path / "asked.biom", tmp_path / "asked.npz")
+    assert capsys.readouterr().out.splitlines()[-3:] == [f"{n} of 20 communities" for n in (8, 16, 20)]
+    counts = tables.counts(tables.read_table(tmp_path / "asked.biom"), names, basis.taxa)
+    np.testing.assert_array_equal(counts, models.generate(model, *asked, DEPTH, 0))
+    stored = images.load_composition(tmp_path / "asked.npz")
+    np.testing.assert_array_equal(stored["counts"], counts)
+    found = images.composition_of(raster.invert(raster.rasterize(stored["values"], basis), basis), basis)
+    np.testing.assert_allclose(found, closure(counts + basis.pseudocount), atol=1e-6)
 
 
 def test_eight_samples_absent_taxa_and_missing_values_are_enough():

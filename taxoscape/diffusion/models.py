@@ -1,6 +1,7 @@
 """A generator of communities as something to fit, save, load and ask: plain numbers and tensors in one dictionary."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from taxoscape.errors import InputError
 
 # Communities drawn at the training conditions to fit the calibration on, at least.
 CALIBRATION = 2000
+# Communities that are drawn and turned into counts before the next ones.
+BLOCK = 8192
 # Communities sampled at a time: products of large matrices are fast, attention over taxa where it stays in cache.
 BATCH = {"mlp": 2048, "transformer": 32, "unet": 128}
 # Dequantised copies of the training samples in which the largest value is looked for.
@@ -129,12 +132,23 @@ def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, s
 
     They sum to the depth, less the reads of taxa that are not retained.
     """
+    return np.concatenate(list(blocks(model, values, missing, depth, seed)))
+
+
+def blocks(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> Iterator[np.ndarray]:
+    """Draw as `generate` does, BLOCK communities at a time."""
+    for number, start in enumerate(range(0, len(values), BLOCK)):
+        rows = slice(start, start + BLOCK)
+        yield _block(model, values[rows], missing[rows], depth, (seed, 4, number))
+
+
+def _block(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: tuple[int, ...]) -> np.ndarray:
     if "copula" in model:
         fitted = copula.Copula(**_arrays(model["copula"]))
         features = copula.condition_features(values, missing, model["categories"])
-        amounts = copula.sample(fitted, features, np.random.default_rng((seed, 4)))
+        amounts = copula.sample(fitted, features, np.random.default_rng(seed))
     else:
-        amounts = _log_amounts(model, values, missing, (seed, 4))
+        amounts = _log_amounts(model, values, missing, seed)
         if "calibration" in model:
             amounts = counts.calibrate(amounts, counts.Calibration(**_arrays(model["calibration"])))
         amounts = np.exp(amounts)
@@ -159,7 +173,7 @@ def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samp
     }
 
 
-def _log_amounts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, int]) -> np.ndarray:
+def _log_amounts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
     """Log amounts [M, 1 + D] of sampled communities, before calibration, in reads per part of a uniform one."""
     options, scaler = Options(**model["options"]), dequantise.Scaler(**_arrays(model["scaler"]))
     network = _network(model, len(scaler.mean))

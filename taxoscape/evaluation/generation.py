@@ -71,7 +71,7 @@ def subset(generated: Communities) -> Generator:
 def common_depth(real: np.ndarray) -> int:
     """Reads to which all samples are brought: what every held-out sample [N, D] has, but at least half their median.
 
-    In real samples retained taxa hold fewer reads than the rarefied depth, in generated ones all of it.
+    Retained taxa hold fewer reads than the rarefied depth, in every sample others.
     """
     totals = real.sum(axis=1)
     return int(max(totals.min(), np.median(totals) // 2, 1))

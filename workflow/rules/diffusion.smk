@@ -46,12 +46,14 @@ rule generate_communities:
     input:
         model="results/diffusion/model.pt",
         composition="results/images/composition.npz",
+        basis="results/images/basis.npz",
         design="results/metadata/design.tsv",
         encoding="results/metadata/encoding.json",
         splits="results/metadata/splits.tsv",
     output:
         table="results/diffusion/generated.biom",
         conditions="results/diffusion/generated.tsv",
+        landscapes="results/diffusion/generated.npz",
     log:
         "logs/diffusion/generate_communities.log",
     benchmark:
@@ -105,12 +107,14 @@ if config["diffusion"]["conditions"]:
             conditions=config["diffusion"]["conditions"],
             model="results/diffusion/model.pt",
             composition="results/images/composition.npz",
+            basis="results/images/basis.npz",
             design="results/metadata/design.tsv",
             encoding="results/metadata/encoding.json",
             splits="results/metadata/splits.tsv",
         output:
             table="results/diffusion/asked.biom",
             conditions="results/diffusion/asked.tsv",
+            landscapes="results/diffusion/asked.npz",
         log:
             "logs/diffusion/generate_asked.log",
         benchmark:

@@ -1,6 +1,6 @@
 """Draw: held-out samples beside communities generated at their conditions, as landscapes."""
 
-from taxoscape import tables
+from taxoscape import images, tables
 from taxoscape.basis import load_basis
 from taxoscape.diffusion.study import read_study
 from taxoscape.errors import logged
@@ -21,6 +21,5 @@ with logged(snakemake.log[0]):
     known, basis = tables.read_taxonomy(given.taxonomy), load_basis(given.basis)
     clades = study_clades(tables.read_table(given.table), known)
     lineages = list(known.reindex(basis.taxa).fillna("Unassigned"))
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    figure = draw.draw_samples(basis, shares, names, labels, lineages, clades, TITLE)
+    figure = draw.draw_samples(basis, images.shares(counts), names, labels, lineages, clades, TITLE)
     save(figure, snakemake.output.figure, dpi=150)

@@ -1,11 +1,12 @@
-"""Generate what is asked for: a model and a user's conditions -> a table of counts and the conditions row by row."""
+"""Generate what is asked for: a model and a user's conditions -> counts, landscapes and the conditions row by row."""
 
 from taxoscape import checkpoint, device, metadata
-from taxoscape.diffusion import asked, models
+from taxoscape.basis import load_basis
+from taxoscape.diffusion import asked
 from taxoscape.diffusion.study import read_study
+from taxoscape.diffusion.written import write_communities
 from taxoscape.errors import logged
 from taxoscape.files import read_json, write_tsv
-from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -14,8 +15,8 @@ with logged(snakemake.log[0]):
     encoding = read_json(given.encoding)
     conditions = asked.read_asked(given.conditions, encoding["fields"])
     asked.check_known(given.conditions, conditions, encoding)
-    values, missing = metadata.encode(conditions, encoding)
-    counts = models.generate(checkpoint.load(given.model), values, missing, study.depth, params.seed)
-    write_table(counts, study.taxa, conditions["sample"], wanted.table)
+    wished, names = metadata.encode(conditions, encoding), conditions["sample"]
+    model, basis = checkpoint.load(given.model), load_basis(given.basis)
+    write_communities(model, wished, names, study, params.seed, basis, wanted.table, wanted.landscapes)
     write_tsv(conditions, wanted.conditions)
-    print(f"generated {len(conditions):,} communities of {study.depth:,} reads, those of other taxa included")
+    print(f"each of {study.depth:,} reads, those of other taxa included")

@@ -1,19 +1,19 @@
-"""Generate: model and the test samples' conditions -> a table of counts and the conditions it was generated for."""
+"""Generate: model and the test samples' conditions -> counts, landscapes and the conditions they were generated for."""
 
 from taxoscape import checkpoint, device
-from taxoscape.diffusion import models
+from taxoscape.basis import load_basis
 from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
+from taxoscape.diffusion.written import write_communities
 from taxoscape.errors import logged
 from taxoscape.files import write_tsv
-from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     device.settle(params.config["device"], params.config["threads"], "diffusion.device")
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     rows = condition_rows(study, params.config["samples"], params.seed)
-    asked = study.samples.take(rows)
-    counts = models.generate(checkpoint.load(given.model), asked.values, asked.missing, study.depth, params.seed)
-    conditions = generated_conditions(study, rows)
-    write_table(counts, study.taxa, conditions["sample"], wanted.table)
+    conditions, samples = generated_conditions(study, rows), study.samples.take(rows)
+    asked, names = (samples.values, samples.missing), conditions["sample"]
+    model, basis = checkpoint.load(given.model), load_basis(given.basis)
+    write_communities(model, asked, names, study, params.seed, basis, wanted.table, wanted.landscapes)
     write_tsv(conditions, wanted.conditions)
