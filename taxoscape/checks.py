@@ -1,6 +1,7 @@
 """Checks at the door, before any job: the config, the sheets, and whether a study's files fit together."""
 
 import difflib
+import json
 import re
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from taxoscape.rarefy import depth
 from taxoscape.reads.settings import check_ends, check_reads
 from taxoscape.taxonomy.check import check_taxonomy
 
+NUMBER = re.compile(r"true|false|-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")  # as JSON writes them
 SHEET_COLUMNS = ["sample", "run", "fq1", "fq2"]
 
 
@@ -66,13 +68,25 @@ def check_programs(config: dict) -> None:
 def ordered(config: dict, defaults: dict) -> dict:
     """Config with its keys in the order of the defaults: Snakemake takes another order for another value.
 
-    Keys that the defaults do not know (fields and targets of a study) keep the order they have.
+    Keys that the defaults do not know (fields and targets of a study) keep the order they have. Numbers inside of
+    `--config 'section={key: 1}'` come as text; they are numbers where the default is one, or null.
     """
     known = [key for key in defaults if key in config]
     return {
-        key: ordered(config[key], defaults.get(key) or {}) if isinstance(config[key], dict) else config[key]
+        key: ordered(config[key], defaults.get(key) or {})
+        if isinstance(config[key], dict)
+        else _number(config[key], defaults.get(key, ""))
         for key in known + [key for key in config if key not in defaults]
     }
+
+
+def _number(value: object, default: object) -> object:
+    """Value, or the number or truth value that its text is where the default is no text; lists item by item."""
+    if isinstance(value, list) and isinstance(default, list) and default:
+        return [_number(item, default[0]) for item in value]
+    if not isinstance(value, str) or isinstance(default, str | list | dict):
+        return value
+    return json.loads(value) if NUMBER.fullmatch(value) else value
 
 
 def read_sheet(path: str | Path) -> pd.DataFrame:

@@ -69,7 +69,9 @@ def test_the_filter_and_the_export_lose_no_read_and_no_sample_without_a_word(cha
 def test_generated_samples_hold_the_reads_that_other_taxa_leave_and_are_landscapes(chain):
     generated = biom.load_table(str(chain.result("diffusion/generated.biom")))
     assert (generated.sum("sample") <= 200).all()
-    real, made = (images.load_composition(chain.result(name)) for name in ("images/composition.npz", "diffusion/generated.npz"))
+    real, made = (
+        images.load_composition(chain.result(name)) for name in ("images/composition.npz", "diffusion/generated.npz")
+    )
     assert list(made["samples"]) == list(generated.ids())
     assert abs(np.median(made["kept"]) - np.median(real["kept"])) < 0.1
     assert set(made) == set(real)

@@ -119,6 +119,24 @@ def test_the_order_of_keys_is_that_of_the_defaults_whatever_a_study_writes(study
     assert list(first["metadata"]["targets"]) == ["diet", "age"]
 
 
+def test_numbers_that_the_command_line_gives_as_text_are_numbers_where_no_text_belongs():
+    given = {
+        "aam": {"epochs": "100", "lr": "1e-3", "device": "1"},
+        "diffusion": {"calibrate": "false", "conditions": "a.tsv"},
+    }
+    given |= {
+        "denoise": {"max_ee": ["2", "2.5"]},
+        "metadata": {"fields": {"who": {"type": "1"}}},
+        "rarefy": {"depth": "deep"},
+    }
+    found = checks.ordered(given, defaults())
+    assert found["aam"] == {"epochs": 100, "lr": 0.001, "device": "1"}
+    assert found["diffusion"] == {"calibrate": False, "conditions": "a.tsv"}
+    assert found["denoise"] == {"max_ee": [2, 2.5]}
+    assert found["metadata"]["fields"]["who"]["type"] == "1"
+    assert found["rarefy"] == {"depth": "deep"}
+
+
 def test_a_whole_study_is_accepted(study):
     checks.check_config(study, SCHEMA)
     checks.check_study(study)
