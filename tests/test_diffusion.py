@@ -680,7 +680,7 @@ def test_scores_of_zeros_are_truncated_normal_given_the_other_taxa():
     np.testing.assert_allclose(drawn[..., 0].std(), wanted.std(), atol=0.02)
 
 
-def test_places_keep_every_count_are_uniform_and_share_what_their_taxa_share():
+def test_places_keep_every_count_are_uniform_and_share_what_their_taxa_share(monkeypatch):
     samples, features = companions(400), np.zeros((400, 0))
     fitted = copula.fit(samples.counts, features, np.random.default_rng(0))
     placed, few = copula.place(
@@ -695,6 +695,8 @@ def test_places_keep_every_count_are_uniform_and_share_what_their_taxa_share():
         every = placed.places[samples.counts[:, taxon] == 0, :, taxon] / 256
         assert stats.kstest(every.ravel(), "uniform").statistic < 0.01
     assert few.places.shape == (3, copula.DRAWS, 3)
+    monkeypatch.setattr(copula, "ENOUGH", 1200)
+    assert copula.place(fitted, [(samples, features)], np.random.default_rng(2))[0].places.shape == (400, 3, 3)
 
 
 @pytest.mark.parametrize("model", ["mlp", "copula"])

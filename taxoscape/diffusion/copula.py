@@ -20,8 +20,10 @@ from taxoscape.diffusion.study import Samples
 RIDGE = 1.0
 # Sweeps of Gibbs sampling to fit, the last half of which are averaged, and before scores are kept.
 SWEEPS, BURN_IN = 60, 20
-# Scores kept for every sample, and sweeps from one to the next.
-DRAWS, APART = 16, 2
+# Scores kept for every sample, at most and at least, and sweeps from one to the next; with many samples few will do.
+DRAWS, FEWEST, APART = 16, 2, 2
+# Scores of a taxon over all samples that are enough.
+ENOUGH = 50_000
 # Samples that it is fitted to, at most: time grows with their number and the square of the taxa.
 MOST = 2000
 # Samples whose scores are drawn at a time.
@@ -85,13 +87,14 @@ def place(copula: Copula, parts: list[tuple[Samples, np.ndarray]], rng: np.rando
 
 
 def impute(copula: Copula, counts: np.ndarray, features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Scores [DRAWS, N, D] of counts [N, D] at condition features [N, K], drawn between their thresholds."""
-    drawn, precision = np.empty((DRAWS, *counts.shape), np.float32), np.linalg.inv(copula.covariance)
+    """Scores [S, N, D] of counts [N, D] at condition features [N, K], S draws between their thresholds."""
+    number = int(np.clip(ENOUGH // max(len(counts), 1), FEWEST, DRAWS))
+    drawn, precision = np.empty((number, *counts.shape), np.float32), np.linalg.inv(copula.covariance)
     for start in range(0, len(counts), BATCH):
         rows = slice(start, start + BATCH)
         low, high = _thresholds(counts[rows], copula.reference)
         mean, scores = _design(features[rows]) @ copula.coefficients, ndtri((ndtr(low) + ndtr(high)) / 2)
-        for sweep in range(BURN_IN + DRAWS * APART):
+        for sweep in range(BURN_IN + number * APART):
             _sweep(scores, mean, precision, (low, high), rng)
             if sweep >= BURN_IN and sweep % APART == 0:
                 drawn[(sweep - BURN_IN) // APART, rows] = scores
@@ -141,7 +144,7 @@ def _sweep(
 
 
 def _places(scores: np.ndarray, counts: np.ndarray, others: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Places [N, DRAWS, D] in 256ths of scores [DRAWS, N, D] among training scores [DRAWS, M, D] of the same count."""
+    """Places [N, S, D] in 256ths of scores [S, N, D] among training scores [T, M, D] of the same count."""
     places = np.empty((counts.shape[0], *scores.shape[::2]), np.uint8)
     apart = (
         2.0 * float(max(np.abs(scores).max(initial=0), np.abs(others).max())) + 1
