@@ -502,6 +502,8 @@ def test_differences_per_taxon_and_channel_are_means_over_subjects(courses, foun
     shares = [100 * clr_inverse(side.drawn[rows])[..., 0].mean() for side in sides]
     channel = frame.query("kind == 'one step' and name == 'a'").iloc[0]
     assert channel["difference"] == pytest.approx(shares[1] - shares[0])
+    alike = what_if.differences(*sides, courses.taxa, np.full((TAXA, 3), 1 / 3), list("abc"), bootstraps=30, seed=0)
+    assert (alike.loc[alike["of"] == "channel", ["difference", "low", "high"]] == 0).all(axis=None)
 
 
 def test_a_value_that_no_training_sample_has_is_refused(courses):

@@ -87,7 +87,8 @@ def differences(
     Taxa in log-ratios; channels (profiles [D, C]) in percentage points of the genes. Each subject's difference is the
     mean over its pairs of draws.
     """
-    profile = [clr_inverse(side.drawn) @ channels * 100 for side in (without, with_)]
+    # Shares sum to 1, so one taxon's profile may be taken off all: where all are alike the difference is exactly 0.
+    profile = [clr_inverse(side.drawn) @ (channels - channels[:1]) * 100 for side in (without, with_)]
     per_row = {
         "taxon": (taxa, (with_.drawn - without.drawn).mean(axis=1)),
         "channel": (channel_names, (profile[1] - profile[0]).mean(axis=1)),
