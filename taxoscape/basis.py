@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from taxoscape.errors import InputError
-from taxoscape.files import write_npz
+from taxoscape.files import read_npz, write_npz
 
 # Least bandwidth (pixels) at which a kernel is a bell and not a lone pixel: sampled at pixel centres, or integrated
 # over pixels, which blurs it once more (by 1 / 12 in variance).
@@ -53,13 +53,7 @@ def save_basis(basis: Basis, path: str | Path) -> None:
 
 
 def load_basis(path: str | Path) -> Basis:
-    """Read a basis; raises InputError when the file is missing or lacks a field."""
-    if not Path(path).is_file():
-        raise InputError(f"basis {path} does not exist: build_images writes it")
-    with np.load(path, allow_pickle=False) as stored:
-        missing = [field.name for field in fields(Basis) if field.name not in stored]
-        if missing:
-            raise InputError(f"basis {path} lacks {', '.join(missing)}: it is of another version, rebuild the images")
-        arrays = {field.name: stored[field.name] for field in fields(Basis)}
+    """Read a basis; raises InputError when the file is missing, broken or lacks a field."""
+    arrays = read_npz(path, [field.name for field in fields(Basis)])
     scalars = {"size": int, "values": str, "pseudocount": float, "kernel": str, "normalise": str}
     return Basis(**{name: scalars[name](array) if name in scalars else array for name, array in arrays.items()})

@@ -5,12 +5,32 @@ import gzip
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from taxoscape.errors import InputError
+
+# What a file that is no npz, or no longer one, may raise.
+UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -76,6 +96,30 @@ def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
     arrays = {name: value.astype(str) if value.dtype == object else value for name, value in arrays.items()}
     with atomic(path) as partial, open(partial, "wb") as handle:
         np.savez_compressed(handle, **arrays)
+
+
+def read_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Read the arrays of an npz file, or those named, without pickle.
+
+    Raises InputError for a file that is missing, cut or no npz, holds objects, or lacks an array.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: the stage that is its folder writes it")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            wanted = stored.files if names is None else [name for name in names if name in stored.files]
+            arrays = {name: stored[name] for name in wanted}
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} is no whole npz file of arrays ({error}): remove it and run its stage again"
+        ) from error
+    lacking = [name for name in names or () if name not in wanted]
+    if lacking:
+        raise InputError(
+            f"{path} lacks {', '.join(lacking)}: it is of another version, remove it and run its stage again"
+        )
+    return arrays
 
 
 def _plain(value: object) -> object:

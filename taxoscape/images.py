@@ -15,7 +15,7 @@ from taxoscape import raster, tables
 from taxoscape.basis import Basis, load_basis, save_basis
 from taxoscape.compositions import add_pseudocount, closure, clr, clr_inverse
 from taxoscape.errors import InputError, examples
-from taxoscape.files import write_npz
+from taxoscape.files import read_npz, write_npz
 from taxoscape.layout.select import check_room
 from taxoscape.layout.snap import rescale
 
@@ -206,7 +206,4 @@ def save_composition(
 
 def load_composition(path: str | Path) -> dict[str, np.ndarray]:
     """Read composition.npz as arrays by name."""
-    if not Path(path).is_file():
-        raise InputError(f"composition {path} does not exist: build_images writes it")
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    return read_npz(path)

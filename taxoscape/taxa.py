@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from taxoscape import tables, trees
+from taxoscape.files import read_npz
 from taxoscape.taxonomy.lineages import rank_names
 from taxoscape.trees import TreeArrays
 
@@ -41,8 +42,8 @@ class Taxa:
 
 def read_sources(embedding: str | Path, channels: str | Path, taxonomy: str | Path, tree: str | Path) -> Sources:
     """Read poincare.npz, channels.tsv, taxonomy.tsv and tree.nwk."""
-    with np.load(embedding, allow_pickle=False) as arrays:
-        tips, coordinates = pd.Index(arrays["tips"]), arrays["radius"][:, None] * arrays["direction"]
+    arrays = read_npz(embedding, ["tips", "radius", "direction"])
+    tips, coordinates = pd.Index(arrays["tips"]), arrays["radius"][:, None] * arrays["direction"]
     genes = tables.read_tsv(channels, "channels").set_index("taxon").astype(float)
     lineages = tables.read_taxonomy(taxonomy)
     return Sources(tips, coordinates, genes, lineages, trees.tree_arrays(trees.read_tree(tree)))

@@ -10,6 +10,7 @@ from taxoscape.aam import baselines, metrics
 from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.options import Options
 from taxoscape.aam.task import Task
+from taxoscape.files import read_npz
 
 UNSEEN = 0.75  # quantile of the share of reads in unseen ASVs from which a sample belongs to the slice
 
@@ -28,9 +29,9 @@ def read_frozen(paths: list[str], samples: np.ndarray) -> dict[int, dict[str, np
     """Sample embeddings [N, D] of each fold's encoders, pretrained and random, in the order of `samples` [N]."""
     frozen = {}
     for path in paths:
-        with np.load(path) as stored:
-            order = pd.Index(stored["samples"]).get_indexer(samples)
-            frozen[int(stored["fold"])] = {name: stored[name][order] for name in ("random", "pretrained")}
+        stored = read_npz(path, ["samples", "fold", "random", "pretrained"])
+        order = pd.Index(stored["samples"]).get_indexer(samples)
+        frozen[int(stored["fold"])] = {name: stored[name][order] for name in ("random", "pretrained")}
     return frozen
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from taxoscape import metadata
 from taxoscape.errors import InputError, examples
+from taxoscape.files import read_npz
 from taxoscape.tables import read_tsv
 
 
@@ -47,8 +48,7 @@ class Study:
 
 def read_study(composition: str | Path, design: str | Path, encoding: str | Path, splits: str | Path) -> Study:
     """Read composition.npz, design.tsv, encoding.json and splits.tsv; refuse them where their samples differ."""
-    with np.load(composition, allow_pickle=False) as arrays:
-        names, taxa, counts, depth = (arrays[key] for key in ("samples", "taxa", "counts", "depth"))
+    names, taxa, counts, depth = read_npz(composition, ["samples", "taxa", "counts", "depth"]).values()
     learned = json.loads(Path(encoding).read_text())
     frame, split = metadata.read_design(design), read_tsv(splits, "splits").set_index("sample")["split"]
     for what, index in ((design, frame.index), (splits, split.index)):

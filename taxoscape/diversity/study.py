@@ -8,7 +8,7 @@ import pandas as pd
 
 from taxoscape import metadata
 from taxoscape.diversity.compare import Comparison, comparisons
-from taxoscape.files import write_npz
+from taxoscape.files import read_npz, write_npz
 
 
 def read_comparisons(design: str | Path, encoding: str | Path, config: dict) -> tuple[pd.DataFrame, list[Comparison]]:
@@ -25,8 +25,8 @@ def write_distances(distances: np.ndarray, samples: list[str], why_not: str, pat
 
 def read_distances(path: str | Path) -> tuple[np.ndarray, list[str], str]:
     """Read distances [N, N], their samples, and why there are none (empty where there are)."""
-    with np.load(path, allow_pickle=False) as stored:
-        return stored["distances"], list(stored["samples"]), str(stored["why_not"])
+    distances, samples, why_not = read_npz(path, ["distances", "samples", "why_not"]).values()
+    return distances, list(samples), str(why_not)
 
 
 def read_ordinations(metrics: list[str], places: list[str], explained: list[str]) -> dict[str, tuple]:

@@ -1,9 +1,9 @@
 """The checks of all shards in one table, and the qualities of each run."""
 
-import numpy as np
 import pandas as pd
 
 from taxoscape import tables
+from taxoscape.files import read_npz
 from taxoscape.reads import quality
 
 
@@ -24,10 +24,9 @@ def qualities(runs: list[str], files: list[str]) -> tuple[pd.DataFrame, pd.DataF
     """Histograms of all shards -> qualities by cycle (run, direction, cycle, mean, ...) and by score (.., bases)."""
     totals = {}
     for run, file in zip(runs, files, strict=True):
-        with np.load(file, allow_pickle=False) as histograms:
-            for direction in histograms.files:
-                place = run, direction
-                totals[place] = quality.add(totals.get(place, quality.EMPTY), histograms[direction])
+        for direction, histogram in read_npz(file).items():
+            place = run, direction
+            totals[place] = quality.add(totals.get(place, quality.EMPTY), histogram)
     by_score = _of_runs({place: quality.scores(counts) for place, counts in totals.items()})
     for place, count in by_score.groupby(["run", "direction"], sort=False).size().items():
         print(f"run {place[0]}, {place[1]}: {count} distinct qualities")

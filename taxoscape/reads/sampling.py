@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from taxoscape.files import read_npz
 from taxoscape.reads import fastq, quality
 
 MOST = 1000  # records kept of a sample: half of these at least, where it has as many
@@ -50,7 +51,7 @@ def packed(samples: list[list[tuple[bytes, ...]]], directions: list[str]) -> dic
 
 def gathered(files: list[str | Path], most: int) -> dict[str, np.ndarray]:
     """Packed records of several files together, thinned to `most` in all, of every sample as many (20 at least)."""
-    places = [_load(file, ["sample"])["sample"] for file in files]
+    places = [read_npz(file, ["sample"])["sample"] for file in files]
     share = max(20, most // max(1, sum(len(np.unique(place)) for place in places)))
     parts = []
     for file, place in zip(files, places, strict=True):
@@ -58,13 +59,13 @@ def gathered(files: list[str | Path], most: int) -> dict[str, np.ndarray]:
         rank = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)  # place of a record in its sample
         step = -(-counts // share)
         taken = rank % np.repeat(np.maximum(step, 1), counts) == 0
-        parts.append({name: array[taken] for name, array in _load(file).items()})
+        parts.append({name: array[taken] for name, array in read_npz(file).items()})
     return stacked(parts)
 
 
 def read_runs(runs: list[str], files: list[str]) -> dict[str, dict[str, np.ndarray]]:
     """Packed records of each run."""
-    return {run: _load(file) for run, file in zip(runs, files, strict=True)}
+    return {run: read_npz(file) for run, file in zip(runs, files, strict=True)}
 
 
 def stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -83,8 +84,3 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
         return np.concatenate(arrays)
     longest = max(array.shape[1] for array in arrays)
     return np.concatenate([np.pad(array, ((0, 0), (0, longest - array.shape[1]))) for array in arrays])
-
-
-def _load(file: str | Path, names: list[str] | None = None) -> dict[str, np.ndarray]:
-    with np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in names or arrays.files}
