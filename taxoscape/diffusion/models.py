@@ -121,9 +121,7 @@ def fit(
         "network": network.state_dict(),
     }
     if options.calibrate:
-        rows = np.tile(np.arange(len(train.counts)), -(-CALIBRATION // len(train.counts)))
-        drawn = _log_amounts(model, train.values[rows], train.missing[rows], (seed, 3))
-        model["calibration"] = _tensors(counts.fit_calibration(drawn, train.counts, rng))
+        model["calibration"] = _tensors(_calibration(model, train, seed, rng))
     return model, history
 
 
@@ -171,6 +169,13 @@ def quality(model: dict, history: pd.DataFrame, train: Samples, validation: Samp
         "best_step": None if best is None else int(history["step"][best]),
         "best_validation_loss": None if best is None else float(history["validation"][best]),
     }
+
+
+def _calibration(model: dict, train: Samples, seed: int, rng: np.random.Generator) -> counts.Calibration:
+    """Marginals of what the model draws at the training conditions, beside those of the training samples."""
+    rows = np.tile(np.arange(len(train.counts)), -(-CALIBRATION // len(train.counts)))
+    drawn = _log_amounts(model, train.values[rows], train.missing[rows], (seed, 3))
+    return counts.fit_calibration(drawn, train.counts, rng)
 
 
 def _log_amounts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
