@@ -58,6 +58,13 @@ rule all:
         "results/forecast/card.md" if FORECASTS else [],
 
 
+onstart:
+    # A dry run changes nothing and may look at a folder where another run is at work.
+    with told():
+        for remains in workplace.claim(".") if workflow.is_main_process else []:
+            print(f"Removed what a killed run left half-written: {remains}")
+
+
 onsuccess:
     print("Report: results/report/report.html")
     print("Gallery: results/images/gallery.html")

@@ -1,10 +1,8 @@
-"""The one error a user can mend, and how a script shows it: one line, exit code 2, no traceback."""
+"""The one error a user can mend, and how it is shown: one line, exit code 2, no traceback."""
 
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
+from contextlib import contextmanager
 
 
 class InputError(Exception):
@@ -18,24 +16,16 @@ def examples(names: Iterable, most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-@contextmanager
-def logged(log: str) -> Iterator[None]:
-    """Send all that a script prints to its log; show an InputError as one line on the terminal too, exit code 2."""
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    terminal = sys.stderr
-    with open(log, "w", buffering=1, encoding="utf-8") as handle, redirect_stdout(handle), redirect_stderr(handle):
-        try:
-            yield
-        except InputError as error:
-            line = one_line(error)
-            print(line, file=handle)
-            print(line, file=terminal)
-            sys.exit(2)
-        except BaseException:
-            traceback.print_exc(file=handle)
-            raise
-
-
 def one_line(error: InputError) -> str:
     """Error as a single line, whatever line breaks its parts brought along."""
     return f"error: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show an InputError of the block as one line on the terminal, and end with exit code 2."""
+    try:
+        yield
+    except InputError as error:
+        print(one_line(error), file=sys.stderr, flush=True)
+        sys.exit(2)

@@ -7,7 +7,7 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from taxoscape.errors import InputError
 
+PARTIAL = ".partial-"  # how the names of files and folders begin that are not whole yet
 # What a file that is no npz, or no longer one, may raise.
 UNREADABLE = (
     ValueError,
@@ -39,7 +40,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: writers choose format and compression by it.
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield partial
         os.replace(partial, path)
@@ -51,7 +52,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def whole_folder(folder: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder`; move it there when the block ends without error."""
     folder = Path(folder)
-    partial = folder.with_name(f".partial-{folder.name}")
+    partial = folder.with_name(f"{PARTIAL}{folder.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -96,6 +97,18 @@ def write_npz(path: str | Path, **arrays: np.ndarray) -> None:
     arrays = {name: value.astype(str) if value.dtype == object else value for name, value in arrays.items()}
     with atomic(path) as partial, open(partial, "wb") as handle:
         np.savez_compressed(handle, **arrays)
+
+
+def write_npy(path: str | Path, blocks: Iterable[np.ndarray], shape: tuple[int, ...]) -> None:
+    """Write an array of float64 of this shape to .npy, block of rows by block."""
+    about = {"descr": np.lib.format.dtype_to_descr(np.dtype(float)), "fortran_order": False, "shape": shape}
+    with atomic(path) as partial, open(partial, "wb") as handle:
+        np.lib.format.write_array_header_1_0(handle, about)
+        rows = 0
+        for block in blocks:
+            handle.write(np.ascontiguousarray(block, dtype=float).data)
+            rows += len(block)
+        assert rows == shape[0]
 
 
 def read_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:

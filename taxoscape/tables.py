@@ -94,8 +94,11 @@ def write_table(
     transposed = scipy.sparse.csr_matrix(matrix).T.tocsr().astype(float)
     ids = [str(taxon) for taxon in taxa], [str(sample) for sample in samples]
     table = biom.Table(transposed, *ids, about_taxa, about_samples)
-    with atomic(path) as partial, h5py.File(partial, "w") as handle:
+    whole = io.BytesIO()  # HDF5 itself ends the process where a disk is full
+    with h5py.File(whole, "w") as handle:
         table.to_hdf5(handle, "taxoscape", creation_date=WRITTEN)
+    with atomic(path) as partial:
+        partial.write_bytes(whole.getbuffer())
 
 
 def read_fasta(path: str | Path, alphabet: frozenset = BASES, may_be_empty: bool = False) -> dict[str, str]:

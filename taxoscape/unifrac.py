@@ -6,63 +6,100 @@ unweighted UniFrac = (s_i + s_j - 2 S_ij) / (s_i + s_j - S_ij)  (Lozupone and Kn
 Everything in float64: bfloat16 errs by 0.008.
 """
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import cdist
 
 from taxoscape.errors import InputError, examples
 from taxoscape.trees import TreeArrays, stretches
 
-BLOCK = 8192  # branches in memory at a time
+BLOCK = 1024  # branches in memory at a time
 
 
-def branch_counts(counts: np.ndarray, tree: TreeArrays) -> np.ndarray:
-    """Counts of the tips [N, n] -> counts below every branch [N, M].
+def distances_from(counts: np.ndarray, tree: TreeArrays, metric: str, first: int, last: int) -> np.ndarray:
+    """Counts of tips [N, n] -> UniFrac [last - first, N - first] of some samples and all that follow.
 
-    The tips below a branch are one stretch of the preorder, so their sum is a difference of two running sums:
-    exact for whole counts.
+    What comes before `first` is left to whoever begins there. Metric: unweighted | weighted_normalized. Samples
+    without a read share nothing with the others (1) and are equal to each other (0).
     """
-    first, last = stretches(tree)
-    running = np.concatenate([np.zeros((len(counts), 1), counts.dtype), np.cumsum(counts, axis=1)], axis=1)
-    return running[:, last] - running[:, first]
-
-
-def unweighted_unifrac(counts: np.ndarray, tree: TreeArrays) -> tuple[np.ndarray, np.ndarray]:
-    """Counts [N, n] (tips in the order of the tree) -> unweighted UniFrac [N, N] and Faith's PD [N].
-
-    Samples without a read share nothing with the others (1) and are equal to each other (0).
-    """
-    shared = np.zeros((len(counts), len(counts)))
-    below = branch_counts(np.asarray(counts, dtype=np.int64), tree)
-    for start in range(0, below.shape[1], BLOCK):
-        block = slice(start, start + BLOCK)
-        weighted = (below[:, block] > 0) * np.sqrt(tree.length[block])
-        shared += weighted @ weighted.T
-    faith = np.diag(shared).copy()
-    total = faith[:, None] + faith[None, :]
-    union = total - shared
-    distances = np.divide(total - 2 * shared, union, out=np.zeros_like(union), where=union > 0)
+    rows = _weighted if metric == "weighted_normalized" else _unweighted
+    distances = rows(np.asarray(counts, dtype=np.int64)[first:], tree, last - first)
     np.fill_diagonal(distances, 0.0)
-    return np.clip(distances, 0.0, 1.0), faith
+    return np.clip(distances, 0.0, 1.0, out=distances)
 
 
-def weighted_normalized_unifrac(counts: np.ndarray, tree: TreeArrays) -> np.ndarray:
-    """Counts [N, n] -> normalised weighted UniFrac [N, N]: sum b |p_i - p_j| / sum b (p_i + p_j).
+def _unweighted(counts: np.ndarray, tree: TreeArrays, rows: int) -> np.ndarray:
+    shared, own = np.zeros((rows, len(counts))), np.zeros(len(counts))
+    for lengths, below in _blocks(counts, tree):
+        weighted = (below > 0) * np.sqrt(lengths)
+        # Of the rows themselves it is a product with the transpose, which is symmetric to the last bit.
+        shared[:, :rows] += weighted[:rows] @ weighted[:rows].T
+        shared[:, rows:] += weighted[:rows] @ weighted[rows:].T
+        own += np.einsum("nm,nm->n", weighted, weighted)
+    total = own[:rows, None] + own[None, :]
+    union = total - shared
+    return np.divide(total - 2 * shared, union, out=np.zeros_like(union), where=union > 0)
 
-    p is the share of the sample's reads below each branch (Lozupone et al. 2007). Samples without a read: as above.
-    """
+
+def _weighted(counts: np.ndarray, tree: TreeArrays, rows: int) -> np.ndarray:
+    """Sum b |p_i - p_j| / sum b (p_i + p_j); p is the share of reads below each branch (Lozupone et al. 2007)."""
     reads = np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    weights = branch_counts(counts, tree) / reads * tree.length  # [N, M]
-    used = tree.length > 0
-    difference = squareform(pdist(weights[:, used], "cityblock"))
-    height = weights.sum(axis=1)
-    total = height[:, None] + height[None, :]
+    difference, height = np.zeros((rows, len(counts))), np.zeros(len(counts))
+    for lengths, below in _blocks(counts, tree):
+        weights = below / reads * lengths
+        difference += cdist(weights[:rows], weights, "cityblock")
+        height += weights.sum(axis=1)
+    total = height[:rows, None] + height[None, :]
     return np.divide(difference, total, out=np.zeros_like(total), where=total > 0)
 
 
-def measure(counts: np.ndarray, tree: TreeArrays, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """UniFrac [N, N] of the metric (unweighted | weighted_normalized) and Faith's PD [N] of counts [N, n]."""
-    distances, faith = unweighted_unifrac(counts, tree)
-    return (weighted_normalized_unifrac(counts, tree) if metric == "weighted_normalized" else distances), faith
+def _blocks(counts: np.ndarray, tree: TreeArrays) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Lengths [M] and counts below [N, M] of all branches that have a length, BLOCK at a time.
+
+    The tips below a branch are one stretch of the preorder, so their sum is a difference of two running sums: exact
+    for whole counts.
+    """
+    first, last = stretches(tree)
+    running = np.concatenate([np.zeros((len(counts), 1), counts.dtype), np.cumsum(counts, axis=1)], axis=1)
+    used = np.flatnonzero(tree.length > 0)
+    for start in range(0, len(used), BLOCK):
+        branches = used[start : start + BLOCK]
+        yield tree.length[branches], running[:, last[branches]] - running[:, first[branches]]
+
+
+def faith_pd(counts: np.ndarray, tree: TreeArrays) -> np.ndarray:
+    """Counts [N, n] -> Faith's PD [N], substitutions per site."""
+    total = np.zeros(len(counts))
+    for lengths, below in _blocks(counts, tree):
+        total += (below > 0) @ lengths
+    return total
+
+
+def distances(counts: np.ndarray, tree: TreeArrays, metric: str) -> np.ndarray:
+    """Counts [N, n] -> UniFrac [N, N] of the metric (unweighted | weighted_normalized)."""
+    return distances_from(counts, tree, metric, 0, len(counts))
+
+
+def spans(samples: int, shards: int) -> list[tuple[int, int]]:
+    """First and last of the samples that each shard compares with all that follow: about equal work for each."""
+    # Up to sample x a share 1 - (1 - x / N)^2 of the pairs is done.
+    ends = samples * (1 - np.sqrt(1 - np.arange(shards + 1) / shards))
+    ends = np.rint(ends).astype(int).tolist()
+    return list(pairwise(ends))
+
+
+def joined(parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Rows [R, N] of all distances, of the shards [R, N - first] in their order: before `first` stand mirror images."""
+    first = 0
+    for place, part in enumerate(parts):
+        last, mirrored, start = first + len(part), [], 0
+        for earlier in parts[:place]:
+            mirrored.append(earlier[:, first - start : last - start].T)
+            start += len(earlier)
+        yield np.concatenate([*mirrored, part], axis=1)
+        first = last
 
 
 def report_left_out(counts: np.ndarray, features: list[str], tree: TreeArrays, samples: list[str]) -> None:

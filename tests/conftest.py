@@ -14,7 +14,7 @@ from xdist.scheduler import LoadFileScheduling
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-CHAINED = ("test_chain.py", "test_reruns.py")
+CHAINED = ("test_chain.py", "test_faults.py", "test_reruns.py")
 # A cohort small enough for every test run; the demo itself is 60 samples of 2,000 read pairs.
 TINY = {
     "demo": {"subjects": 8, "timepoints": 2, "pairs": 500, "taxa": 24},

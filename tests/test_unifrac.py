@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def rooted(tree):
 def test_distances_equal_scikit_bios(metric, seed):
     tree = rooted(random_tree(60, seed))
     counts = sparse_counts(12, 60, seed)
-    distances, _ = unifrac.measure(counts, trees.tree_arrays(tree), metric)
+    distances = unifrac.distances(counts, trees.tree_arrays(tree), metric)
     np.testing.assert_allclose(distances, scikit_bio(counts, tree, metric), rtol=1e-12, atol=1e-12)
 
 
@@ -44,22 +45,39 @@ def test_faith_pd_equals_scikit_bios():
     tree = rooted(random_tree(60, 3))
     counts = sparse_counts(12, 60, 3)
     expected = alpha_diversity("faith_pd", counts, taxa=[tip.name for tip in tree.tips()], tree=tree)
-    np.testing.assert_allclose(unifrac.measure(counts, trees.tree_arrays(tree), "unweighted")[1], expected, rtol=1e-12)
+    np.testing.assert_allclose(unifrac.faith_pd(counts, trees.tree_arrays(tree)), expected, rtol=1e-12)
 
 
-def test_branch_counts_are_counts_times_ancestors():
+@pytest.mark.parametrize("metric", METRICS)
+def test_blocks_of_branches_change_nothing(monkeypatch, metric):
     tree = trees.tree_arrays(random_tree(40, 1))
     counts = sparse_counts(5, 40, 1)
-    np.testing.assert_array_equal(unifrac.branch_counts(counts, tree), counts @ trees.ancestors_matrix(tree).toarray())
-
-
-def test_blocks_of_branches_change_nothing(monkeypatch):
-    tree = trees.tree_arrays(random_tree(40, 1))
-    counts = sparse_counts(5, 40, 1)
-    whole = unifrac.unweighted_unifrac(counts, tree)
+    whole = unifrac.distances(counts, tree, metric), unifrac.faith_pd(counts, tree)
     monkeypatch.setattr(unifrac, "BLOCK", 7)
-    for part, expected in zip(unifrac.unweighted_unifrac(counts, tree), whole, strict=True):
+    parts = unifrac.distances(counts, tree, metric), unifrac.faith_pd(counts, tree)
+    for part, expected in zip(parts, whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("shards", [1, 2, 3, 7, 20])
+def test_shards_together_are_all_distances(metric, shards):
+    tree = trees.tree_arrays(random_tree(40, 1))
+    counts = sparse_counts(12, 40, 1)
+    spans = unifrac.spans(12, shards)
+    parts = [unifrac.distances_from(counts, tree, metric, *span) for span in spans]
+    joined = np.concatenate(list(unifrac.joined(parts)))
+    assert (joined == joined.T).all()
+    np.testing.assert_allclose(joined, unifrac.distances(counts, tree, metric), rtol=1e-13, atol=1e-15)
+
+
+def test_shards_share_the_pairs_evenly():
+    spans = unifrac.spans(15_096, 8)
+    assert spans[0][0] == 0
+    assert spans[-1][1] == 15_096
+    assert all(one[1] == other[0] for one, other in pairwise(spans))
+    pairs = [(last - first) * (15_096 - (first + last) / 2) for first, last in spans]
+    assert max(pairs) < 1.01 * min(pairs)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -67,7 +85,7 @@ def test_distances_are_a_dissimilarity_between_0_and_1(metric):
     tree = trees.tree_arrays(random_tree(40, 2))
     counts = sparse_counts(10, 40, 2)
     counts[3] = counts[2] * 2
-    distances, _ = unifrac.measure(counts, tree, metric)
+    distances = unifrac.distances(counts, tree, metric)
     assert (distances == distances.T).all()
     assert (np.diag(distances) == 0).all()
     assert ((distances >= 0) & (distances <= 1)).all()
@@ -79,7 +97,8 @@ def test_distances_are_a_dissimilarity_between_0_and_1(metric):
 @pytest.mark.parametrize("metric", METRICS)
 def test_samples_without_reads_share_nothing(metric):
     counts = np.array([[1, 2, 0, 3], [0, 0, 0, 0], [0, 0, 0, 0]])
-    distances, faith = unifrac.measure(counts, trees.tree_arrays(random_tree(4, 0)), metric)
+    tree = trees.tree_arrays(random_tree(4, 0))
+    distances, faith = unifrac.distances(counts, tree, metric), unifrac.faith_pd(counts, tree)
     np.testing.assert_array_equal(distances, [[0, 1, 1], [1, 0, 0], [1, 0, 0]])
     assert faith[1] == 0
 
@@ -107,7 +126,7 @@ def ecam(data):
 @pytest.mark.parametrize("metric", METRICS)
 def test_real_samples_equal_scikit_bio(metric, ecam):
     counts, tree, arrays = ecam
-    distances, _ = unifrac.measure(counts, arrays, metric)
+    distances = unifrac.distances(counts, arrays, metric)
     np.testing.assert_allclose(distances, scikit_bio(counts, tree, metric), rtol=0, atol=1e-12)
 
 
@@ -123,4 +142,4 @@ def test_real_samples_equal_ssu(metric, ecam, tmp_path):
     call = ["ssu", "-i", "t.biom", "-t", "t.nwk", "-m", f"{metric}_fp64", "-o", "d.tsv"]
     subprocess.run(call, cwd=tmp_path, check=True, capture_output=True)
     expected = DistanceMatrix.read(str(tmp_path / "d.tsv")).filter(samples).data
-    np.testing.assert_allclose(unifrac.measure(counts, arrays, metric)[0], expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(unifrac.distances(counts, arrays, metric), expected, rtol=0, atol=1e-6)

@@ -103,11 +103,7 @@ def fit(
     scaler = dequantise.fit_scaler(train.counts, rng, train.places)
     clean = [dequantise.encode(train.counts, scaler, rng, train.places) for _ in range(COPIES)]
     torch.manual_seed(seed)
-    if options.model == "transformer":
-        # Of the rest nothing is known: features are standardised, 0 is their mean.
-        model["features"] = functional.pad(torch.tensor(known).float(), (0, 0, 0, 1))
-    if options.model == "unet":
-        model["canvas"] = vars(place_rest(known))
+    model |= _told(options.model, known)
     network = _network(model, train.counts.shape[1])
     print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
     weights = options.compositional, options.phylogenetic
@@ -123,6 +119,14 @@ def fit(
     if options.calibrate:
         model["calibration"] = _tensors(_calibration(model, train, seed, rng))
     return model, history
+
+
+def _told(name: str, known: np.ndarray | Canvas | None) -> dict:
+    """What a network is told of the taxa, and of the rest."""
+    if name == "transformer":
+        # Of the rest nothing is known: features are standardised, 0 is their mean.
+        return {"features": functional.pad(torch.tensor(known).float(), (0, 0, 0, 1))}
+    return {"canvas": vars(place_rest(known))} if name == "unet" else {}
 
 
 def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> np.ndarray:

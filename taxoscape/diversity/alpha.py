@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from taxoscape import trees, unifrac
 from taxoscape.diversity.compare import Comparison, benjamini_hochberg, orders, permutation_p, within_subjects
 
 BLOCK = 1000  # samples in memory at a time
@@ -35,12 +34,6 @@ def _measures(counts: np.ndarray, faith_pd: np.ndarray) -> pd.DataFrame:
     pielou = np.divide(shannon, np.log(richness), out=np.full(len(counts), np.nan), where=several)
     values = [richness, shannon, pielou, 1 - (share**2).sum(axis=1), faith_pd]
     return pd.DataFrame(dict(zip(MEASURES, values, strict=True)))
-
-
-def faith_pd(counts: np.ndarray, tree: trees.TreeArrays) -> np.ndarray:
-    """Faith's PD [N] of counts of the tips [N, n], substitutions/site."""
-    blocks = np.array_split(counts, max(1, -(-len(counts) // BLOCK)))
-    return np.concatenate([(unifrac.branch_counts(block, tree) > 0) @ tree.length for block in blocks])
 
 
 def alpha_tests(alpha: pd.DataFrame, comparisons: list[Comparison], permutations: int, seed: int) -> pd.DataFrame:

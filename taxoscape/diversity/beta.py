@@ -40,9 +40,9 @@ def distances(metric: str, counts: np.ndarray, of_tips: np.ndarray, tree: TreeAr
     if not len(counts):
         return np.zeros((0, 0))
     if metric == "unweighted_unifrac":
-        return unifrac.unweighted_unifrac(of_tips, tree)[0]
+        return unifrac.distances(of_tips, tree, "unweighted")
     if metric == "weighted_unifrac":
-        return unifrac.weighted_normalized_unifrac(of_tips, tree)
+        return unifrac.distances(of_tips, tree, "weighted_normalized")
     if metric == "bray_curtis":
         return bray_curtis(counts)
     return squareform(pdist(clr(add_pseudocount(counts, pseudocount))))

@@ -1,12 +1,11 @@
 # What the stages share: checks before any job, the sheet of samples, code digests, resources.
 import re
-import sys
 
 import yaml
 
-from taxoscape import checks, demo, references
+from taxoscape import checks, demo, references, workplace
 from taxoscape.digest import code
-from taxoscape.errors import InputError, one_line
+from taxoscape.errors import told
 from taxoscape.forecast.check import why_not
 from taxoscape.phenotype.options import regressions
 
@@ -47,16 +46,13 @@ DEMO = config["input"]["samples"] == demo.SAMPLES
 
 # Jobs parse the workflow again; what the main process has accepted needs no second look.
 if workflow.is_main_process:
-    try:
+    with told():
         checks.check_config(config, f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
         # Where Snakemake brings the programs (--sdm), they are not on this path.
         if not workflow.deployment_settings.deployment_method:
             checks.check_programs(config)
         if not DEMO:
             checks.check_study(config)
-    except InputError as error:
-        print(one_line(error), file=sys.stderr)
-        sys.exit(2)
 
 if KIND == "reads":
     SHEET = demo.sheet(config["demo"]) if DEMO else checks.read_sheet(config["input"]["samples"])

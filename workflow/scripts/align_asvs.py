@@ -1,8 +1,8 @@
 """Align ASVs: sequences -> alignment, by MAFFT, and the record of the call."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json
+from taxoscape.job import logged
 from taxoscape.phylogeny.align import align
 
 with logged(snakemake.log[0]):

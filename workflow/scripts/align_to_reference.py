@@ -1,8 +1,8 @@
 """Align ASVs to a reference alignment: sequences -> their rows in its columns, and the record of the call."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json
+from taxoscape.job import logged
 from taxoscape.phylogeny.place import add_to_reference
 from taxoscape.phylogeny.reference import read_reference
 

@@ -3,10 +3,10 @@
 import torch
 
 from taxoscape import checkpoint, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_text
 from taxoscape.forecast import animation, models, paths
 from taxoscape.forecast.courses import read_courses
+from taxoscape.job import logged
 from taxoscape.palette import clades_at, study_clades
 
 with logged(snakemake.log[0]):

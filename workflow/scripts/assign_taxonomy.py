@@ -1,8 +1,8 @@
 """Assign taxonomy: ASVs, a training set and perhaps a species set -> lineages and bootstrap confidences."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.taxonomy import lineages
 from taxoscape.taxonomy.classify import classify, provenance
 from taxoscape.taxonomy.species import add_species

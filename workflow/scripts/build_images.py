@@ -6,8 +6,8 @@ from pathlib import Path
 import numba
 
 from taxoscape import images, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))

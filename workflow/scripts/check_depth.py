@@ -1,8 +1,8 @@
 """Check the depth: read pairs of every sample -> which samples can reach the depth."""
 
 from taxoscape import rarefy, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 from taxoscape.rarefy import depth
 
 with logged(snakemake.log[0]):

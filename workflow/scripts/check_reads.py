@@ -1,7 +1,7 @@
 """Check the reads of a shard to their last byte -> a row for each sample, qualities, sampled reads, contents."""
 
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_npz, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import detect, pairs, sampling
 
 with logged(snakemake.log[0]):

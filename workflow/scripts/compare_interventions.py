@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from taxoscape import checkpoint, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
 from taxoscape.forecast import figures, models, paths, what_if
 from taxoscape.forecast.courses import read_courses
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

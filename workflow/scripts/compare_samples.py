@@ -2,8 +2,8 @@
 
 from taxoscape import tables, trees
 from taxoscape.diversity import beta, study
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     config = snakemake.params.config

@@ -2,8 +2,8 @@
 
 from taxoscape import tables
 from taxoscape.denoise import shards
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     params, inputs = snakemake.params, snakemake.input

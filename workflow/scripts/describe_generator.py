@@ -1,7 +1,7 @@
 """Describe: what was trained and how it was judged -> the card of the generator."""
 
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_text
+from taxoscape.job import logged
 from taxoscape.report.cards import generator_card
 
 with logged(snakemake.log[0]):

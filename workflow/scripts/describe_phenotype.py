@@ -1,7 +1,7 @@
 """Describe: metrics, design and models of phenotype diffusion -> the card of its models."""
 
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_text
+from taxoscape.job import logged
 from taxoscape.report.cards import predictor_card
 
 with logged(snakemake.log[0]):

@@ -1,8 +1,8 @@
 """Describe the reads as they came -> a page of one file, and the numbers of every sample."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_text, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import page
 
 with logged(snakemake.log[0]):

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from taxoscape import tables, trees
-from taxoscape.errors import logged
 from taxoscape.files import write_json
+from taxoscape.job import logged
 from taxoscape.phylogeny import quality, tools
 
 with logged(snakemake.log[0]):

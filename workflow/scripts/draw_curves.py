@@ -4,8 +4,8 @@ from taxoscape import tables
 from taxoscape.diversity import figures, rarefaction
 from taxoscape.diversity.compare import first_categorical
 from taxoscape.diversity.study import read_comparisons
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, config = snakemake.input, snakemake.params.config

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from taxoscape import tables
-from taxoscape.errors import logged
+from taxoscape.job import logged
 from taxoscape.rarefy.figures import draw_depths
 
 with logged(snakemake.log[0]):

@@ -2,7 +2,7 @@
 
 from taxoscape import tables
 from taxoscape.denoise import figures
-from taxoscape.errors import logged
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     model = tables.read_tsv(snakemake.input.errors, "error model")

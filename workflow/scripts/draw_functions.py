@@ -3,8 +3,8 @@
 import pandas as pd
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.functions import channels, figures, profiles
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, wanted = snakemake.input, snakemake.output

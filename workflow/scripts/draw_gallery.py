@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from taxoscape import images, metadata, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_text
+from taxoscape.job import logged
 from taxoscape.palette import study_clades
 from taxoscape.previews import gallery
 

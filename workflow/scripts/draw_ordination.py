@@ -1,7 +1,7 @@
 """Draw ordination: principal coordinates of all metrics, coloured by every field, with the tests above the panels."""
 
 from taxoscape.diversity import figures, study
-from taxoscape.errors import logged
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, config = snakemake.input, snakemake.params.config

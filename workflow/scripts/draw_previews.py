@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from taxoscape import images, metadata, tables
-from taxoscape.errors import logged
 from taxoscape.figures import save
+from taxoscape.job import logged
 from taxoscape.palette import study_clades
 from taxoscape.previews import contrast, draw
 

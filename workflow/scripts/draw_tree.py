@@ -1,7 +1,7 @@
 """Draw the tree: rooted tree, lineages and reads -> a circular figure, coloured by clade."""
 
 from taxoscape import tables, trees
-from taxoscape.errors import logged
+from taxoscape.job import logged
 from taxoscape.palette import study_clades
 from taxoscape.phylogeny.draw import draw_tree
 

@@ -4,8 +4,8 @@ from taxoscape import trees
 from taxoscape.compiled import use_threads
 from taxoscape.embedding.embed import embed
 from taxoscape.embedding.options import EmbeddingOptions
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_npz
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     use_threads(snakemake.threads)

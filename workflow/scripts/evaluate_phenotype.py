@@ -2,8 +2,8 @@
 
 from taxoscape import tables
 from taxoscape.aam.task import read_repeats
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.phenotype import evaluate, figures, study, training
 from taxoscape.phenotype.options import Options
 

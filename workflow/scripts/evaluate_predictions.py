@@ -7,8 +7,8 @@ from taxoscape import tables
 from taxoscape.aam import evaluate, figures, task
 from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.options import Options
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

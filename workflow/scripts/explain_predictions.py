@@ -5,8 +5,8 @@ import pandas as pd
 
 from taxoscape import tables
 from taxoscape.aam import attribution, data, figures, saved, training
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -1,9 +1,9 @@
 """Export the study: table, lineages, sequences, tree and metadata -> BIOM with all inside, phyloseq, QIIME 2."""
 
-from taxoscape.errors import logged
 from taxoscape.export import biom_file, phyloseq, qiime2, readme
 from taxoscape.export.study import gather
 from taxoscape.files import write_text
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     params, wanted = snakemake.params, dict(snakemake.output.items())

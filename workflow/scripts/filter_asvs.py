@@ -1,9 +1,9 @@
 """Filter ASVs by length, abundance and lineage -> table, sequences, reads tracked, and what was removed and why."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
 from taxoscape.filter import check_left, describe, judge, keep, removed, track
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, wanted = snakemake.input, snakemake.output

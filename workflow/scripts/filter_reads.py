@@ -1,8 +1,8 @@
 """Filter and truncate the reads of a shard -> a folder of filtered FASTQ, and the reads before and after."""
 
 from taxoscape.denoise import shards
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import truncation
 from taxoscape.reads.primers import trimmed_files
 

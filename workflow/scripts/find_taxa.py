@@ -3,8 +3,8 @@
 from taxoscape import tables
 from taxoscape.diversity import differential, figures
 from taxoscape.diversity.study import read_comparisons
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, config, wanted = snakemake.input, snakemake.params.config, snakemake.output

@@ -1,7 +1,7 @@
 """Gather the trimmed reads of all shards -> the reads of each fate of every sample, and cutadapt's version."""
 
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import gather, primers
 
 with logged(snakemake.log[0]):

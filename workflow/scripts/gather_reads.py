@@ -1,7 +1,7 @@
 """Gather the checked reads of all shards -> one row a sample; quality by cycle and by score for each run; primers."""
 
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import detect, gather
 
 with logged(snakemake.log[0]):

@@ -4,8 +4,8 @@ from taxoscape import checkpoint, device
 from taxoscape.basis import load_basis
 from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
 from taxoscape.diffusion.written import write_communities
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

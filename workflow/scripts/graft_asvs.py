@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from taxoscape.errors import logged
 from taxoscape.files import write_text, write_tsv
+from taxoscape.job import logged
 from taxoscape.phylogeny.graft import graft, likeliest, placement_table, read_placements
 from taxoscape.phylogeny.rooting import newick
 

@@ -2,8 +2,8 @@
 
 from taxoscape import tables
 from taxoscape.denoise import given
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     table = tables.read_table(snakemake.input.table)

@@ -1,8 +1,8 @@
 """Import taxonomy: the study's own lineages -> one row for every feature of the table, in our form."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 from taxoscape.taxonomy import lineages
 
 with logged(snakemake.log[0]):

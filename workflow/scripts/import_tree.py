@@ -1,8 +1,8 @@
 """Import the tree: the study's own tree -> cut back to the features of the table, rooted."""
 
 from taxoscape import tables, trees
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_text
+from taxoscape.job import logged
 from taxoscape.phylogeny.finish import take
 from taxoscape.phylogeny.rooting import newick
 from taxoscape.taxonomy.lineages import read_optional

@@ -1,8 +1,8 @@
 """Infer the tree: masked alignment -> unrooted tree with supports, and the record of the call."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_text
+from taxoscape.job import logged
 from taxoscape.phylogeny import rooting
 from taxoscape.phylogeny.infer import infer
 

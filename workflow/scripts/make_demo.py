@@ -1,7 +1,7 @@
 """Simulate the demo cohort: dada2's example sequences and qualities -> reads, metadata, references and the truth."""
 
 from taxoscape.demo import cohort, sources
-from taxoscape.errors import logged
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     config, seed = snakemake.params.config, snakemake.params.seed

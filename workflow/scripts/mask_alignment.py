@@ -1,8 +1,8 @@
 """Mask the alignment: leave out columns that are mostly gaps or not conserved -> masked alignment, column shares."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 from taxoscape.phylogeny.mask import mask_columns
 
 with logged(snakemake.log[0]):

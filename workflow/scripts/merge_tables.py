@@ -2,8 +2,8 @@
 
 from taxoscape import tables
 from taxoscape.denoise import dada, merge, shards, strand
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import truncation
 
 with logged(snakemake.log[0]):

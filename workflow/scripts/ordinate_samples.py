@@ -1,8 +1,8 @@
 """Ordinate samples: distances -> principal coordinates and what each explains."""
 
 from taxoscape.diversity import beta, study
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     distances, samples, _ = study.read_distances(snakemake.input.distances)

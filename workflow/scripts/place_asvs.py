@@ -1,8 +1,8 @@
 """Place ASVs on the reference tree: aligned rows -> places of each (jplace), and the record of the call."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json
+from taxoscape.job import logged
 from taxoscape.phylogeny.place import place
 from taxoscape.phylogeny.reference import read_reference
 

@@ -1,8 +1,8 @@
 """Prepare metadata: the study's sheet -> typed design, its encoding, grouped splits, and who is left out."""
 
 from taxoscape import metadata, splits, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     config = dict(snakemake.params.config)

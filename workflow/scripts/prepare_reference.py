@@ -1,8 +1,8 @@
 """Prepare the reference: files of one set of genomes, checked against each other -> 16S sequences without gaps."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.functions.reference import read_sequences
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     sequences = read_sequences(dict(snakemake.input.items()))

@@ -5,8 +5,8 @@ import numpy as np
 from taxoscape import checkpoint
 from taxoscape.aam import data, pretrain, quality, task, training
 from taxoscape.aam.options import options_of
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_npz, write_text
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -1,9 +1,9 @@
 """Profile functions: evidence of the chosen method -> KO copies and channel shares of every feature of the table."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
 from taxoscape.functions import channels, ko_tables, profiles
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     method, files = snakemake.params.method, dict(snakemake.input.items())

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from taxoscape import rarefy, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 from taxoscape.rarefy import depth
 
 with logged(snakemake.log[0]):

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from taxoscape import rarefy, tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 from taxoscape.rarefy import repeats
 
 with logged(snakemake.log[0]):

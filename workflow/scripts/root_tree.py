@@ -1,8 +1,8 @@
 """Root the tree -> tree of the ASVs alone, and what was done to it."""
 
 from taxoscape import tables, trees
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_text
+from taxoscape.job import logged
 from taxoscape.phylogeny.finish import finish
 from taxoscape.phylogeny.rooting import newick
 from taxoscape.taxonomy.lineages import read_optional

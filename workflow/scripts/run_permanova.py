@@ -1,8 +1,8 @@
 """Run PERMANOVA: distances and metadata -> PERMANOVA and PERMDISP of every field by every metric."""
 
 from taxoscape.diversity import permanova, study
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     params = snakemake.params

@@ -1,7 +1,7 @@
 """Gather some reads of every sample of a run, as many of each -> bases and scores."""
 
-from taxoscape.errors import logged
 from taxoscape.files import write_npz
+from taxoscape.job import logged
 from taxoscape.reads import sampling
 
 with logged(snakemake.log[0]):

@@ -1,8 +1,8 @@
 """Select taxa: rarefied counts, splits and tree -> the taxa of the landscape with their prevalence."""
 
 from taxoscape import tables, trees
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
+from taxoscape.job import logged
 from taxoscape.layout.select import select_taxa
 
 with logged(snakemake.log[0]):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from taxoscape import images
 from taxoscape.compiled import use_threads
-from taxoscape.errors import logged
 from taxoscape.image_store import write_store
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     use_threads(snakemake.threads)

@@ -1,7 +1,7 @@
 """Suggest where to truncate the reads of every run, check the lengths asked for -> numbers, and a figure."""
 
-from taxoscape.errors import logged
 from taxoscape.files import write_json
+from taxoscape.job import logged
 from taxoscape.reads import figures, sampling, truncation
 
 with logged(snakemake.log[0]):

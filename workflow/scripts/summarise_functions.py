@@ -1,9 +1,9 @@
 """Summarise functions: table and profiles -> samples x KO, samples x channels, what of each sample has no profile."""
 
 from taxoscape import tables
-from taxoscape.errors import logged
 from taxoscape.files import write_tsv
 from taxoscape.functions import channels, ko_tables, profiles, samples
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, config = dict(snakemake.input.items()), snakemake.params.config

@@ -5,8 +5,8 @@ from taxoscape.basis import load_basis
 from taxoscape.diffusion import models, terms
 from taxoscape.diffusion.landscape import canvas_of
 from taxoscape.diffusion.study import read_study
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

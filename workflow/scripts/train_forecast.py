@@ -3,10 +3,10 @@
 import torch
 
 from taxoscape import checkpoint
-from taxoscape.errors import logged
 from taxoscape.files import write_json, write_tsv
 from taxoscape.forecast import folds, models
 from taxoscape.forecast.courses import read_courses
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

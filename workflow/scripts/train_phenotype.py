@@ -2,8 +2,8 @@
 
 from taxoscape import checkpoint, taxa
 from taxoscape.aam.training import lines
-from taxoscape.errors import logged
 from taxoscape.files import write_text
+from taxoscape.job import logged
 from taxoscape.phenotype import ensemble, saved, study, training
 from taxoscape.phenotype.options import Options
 

@@ -3,8 +3,8 @@
 from taxoscape import checkpoint
 from taxoscape.aam import data, finetune, predict, pretrain, saved, task, training
 from taxoscape.aam.options import Options
-from taxoscape.errors import logged
 from taxoscape.files import write_text, write_tsv
+from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

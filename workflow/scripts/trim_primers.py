@@ -1,7 +1,7 @@
 """Cut the primers from the reads of a shard -> a folder of trimmed FASTQ, and the reads of each fate."""
 
-from taxoscape.errors import logged
 from taxoscape.files import read_json, write_npz, write_tsv
+from taxoscape.job import logged
 from taxoscape.reads import pairs, primers, sampling
 
 with logged(snakemake.log[0]):

@@ -1,7 +1,7 @@
 """Report: the files of every stage -> one HTML page."""
 
-from taxoscape.errors import logged
 from taxoscape.files import write_text
+from taxoscape.job import logged
 from taxoscape.report.compose import compose
 
 with logged(snakemake.log[0]):
