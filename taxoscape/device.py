@@ -31,12 +31,39 @@ def settle(device: str, threads: int, key: str) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device == "cpu")
     if device == "cuda" and not HELD and int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        cards = [str(torch.cuda.get_device_properties(card).uuid) for card in range(torch.cuda.device_count())]
-        torch.cuda.set_device(claim(cards, Path(tempfile.gettempdir(), f"taxoscape-gpus-{os.getuid()}")))
+        _claim_here()
 
 
-def claim(cards: Sequence[str], folder: Path) -> int:
-    """Lock one of the GPUs, by their names, for as long as this process lives; its place. Waits where all are taken."""
+def here(device: str, key: str) -> str:
+    """`auto` as cuda where a GPU of this machine is free, which is this process's then, or else as cpu; says which."""
+    if device != "auto":
+        return device
+    if torch.cuda.is_available() and _claim_here(wait=False):
+        print(f"{key} is auto: on a GPU that was free")
+        return "cuda"
+    print(f"{key} is auto: on the CPU, no GPU is free here")
+    return "cpu"
+
+
+def placed(section: dict, key: str) -> dict:
+    """Section of a config with its `device` as `here` finds it; `key` names the setting."""
+    return {**section, "device": here(section["device"], key)}
+
+
+def _claim_here(wait: bool = True) -> bool:
+    """Take a GPU of this machine, and say whether one was had."""
+    cards = [str(torch.cuda.get_device_properties(card).uuid) for card in range(torch.cuda.device_count())]
+    place = claim(cards, Path(tempfile.gettempdir(), f"taxoscape-gpus-{os.getuid()}"), wait)
+    if place is not None:
+        torch.cuda.set_device(place)
+    return place is not None
+
+
+def claim(cards: Sequence[str], folder: Path, wait: bool = True) -> int | None:
+    """Lock one of the GPUs, by their names, for as long as this process lives; its place.
+
+    Where all are taken it waits for one, or, without `wait`, gives none.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
     told = False
     while True:
@@ -49,6 +76,8 @@ def claim(cards: Sequence[str], folder: Path) -> int:
                 continue
             HELD.append(handle)
             return place
+        if not wait:
+            return None
         if not told:
             print(f"all {len(cards)} GPUs are taken by other jobs of this machine: waiting for one", flush=True)
         told = True

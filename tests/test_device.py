@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -46,6 +47,32 @@ def test_jobs_take_different_gpus_and_wait_for_one_that_is_freed_by_a_kill(tmp_p
             job.stdout.close()
 
 
+def test_auto_is_a_gpu_that_is_free_and_else_the_cpu(tmp_path, monkeypatch, capsys):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda card: SimpleNamespace(uuid=f"card{card}"))
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(device, "HELD", [])
+    assert device.placed({"device": "auto", "steps": 3}, "diffusion.device") == {"device": "cuda", "steps": 3}
+    assert chosen == [0]
+    held = device.HELD.copy()
+    assert device.here("auto", "aam.device") == "cpu"
+    assert "aam.device is auto: on the CPU, no GPU is free here" in capsys.readouterr().out
+    for lock in held:
+        lock.close()
+    assert device.here("auto", "aam.device") == "cuda"
+    for lock in device.HELD:
+        lock.close()
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_a_device_that_is_named_is_taken_as_it_is(name):
+    assert device.here(name, "aam.device") == name
+    assert not device.HELD
+
+
 def test_every_rule_whose_script_may_run_on_a_gpu_asks_for_one():
     config, found = yaml.safe_load((ROOT / "config/config.yaml").read_text()), []
     for path in (ROOT / "workflow/rules").glob("*.smk"):
@@ -64,6 +91,13 @@ def test_threads_and_algorithms_are_settled_on_the_cpu():
     assert torch.get_num_threads() == 1
     assert torch.are_deterministic_algorithms_enabled()
     assert not device.HELD
+
+
+def test_auto_without_a_gpu_is_the_cpu(capsys):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    assert device.here("auto", "diffusion.device") == "cpu"
+    assert "on the CPU" in capsys.readouterr().out
 
 
 def test_an_absent_gpu_is_told():

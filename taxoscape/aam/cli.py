@@ -120,7 +120,12 @@ PRETEXT = [
     ("--min-steps", "pretrain_steps", click.IntRange(0), "Steps at least: epochs read a small study several times."),
 ]
 MACHINE = [
-    ("--device", "device", click.Choice(["cpu", "cuda"]), "Where the model runs."),
+    (
+        "--device",
+        "device",
+        click.Choice(["cpu", "cuda", "auto"]),
+        "Where the model runs; auto: on a free GPU, if any.",
+    ),
     ("--threads", "threads", COUNT, "CPU threads; results repeat byte for byte at the same number."),
     ("--num-workers", "num_workers", click.IntRange(0), "Threads that draw the next batches; they change no result."),
 ]
@@ -321,4 +326,9 @@ def _split(given: dict) -> tuple:
 
     names = Inputs.__dataclass_fields__.keys() & given.keys()
     inputs = Inputs(**{name: given.pop(name) for name in names})
-    return inputs, {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "device" in chosen:
+        from taxoscape.device import here
+
+        chosen["device"] = here(chosen["device"], "--device")
+    return inputs, chosen

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from taxoscape import checkpoint
 from taxoscape.diffusion import copula, counts, dequantise, sampling, training
 from taxoscape.diffusion.denoiser import Denoiser
 from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser, place_rest
@@ -127,6 +128,12 @@ def _told(name: str, known: np.ndarray | Canvas | None) -> dict:
         # Of the rest nothing is known: features are standardised, 0 is their mean.
         return {"features": functional.pad(torch.tensor(known).float(), (0, 0, 0, 1))}
     return {"canvas": vars(place_rest(known))} if name == "unet" else {}
+
+
+def read_model(path: str | Path, device: str) -> dict:
+    """Model of a checkpoint, to generate on a device. Raises InputError for what is none (taxoscape.checkpoint)."""
+    model = checkpoint.load(path)
+    return {**model, "options": {**model["options"], "device": device}}
 
 
 def generate(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: int) -> np.ndarray:

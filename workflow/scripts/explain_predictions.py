@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from taxoscape import tables
+from taxoscape import device, tables
 from taxoscape.aam import attribution, data, figures, saved, training
 from taxoscape.files import read_json, write_tsv
 from taxoscape.job import logged
@@ -11,7 +11,7 @@ from taxoscape.job import logged
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     lineages, positions = tables.read_taxonomy(given.taxonomy), tables.read_tsv(given.positions, "positions")
-    place = {"device": params.config["device"], "threads": params.config["threads"]}
+    place = {"device": device.here(params.config["device"], "aam.device"), "threads": params.config["threads"]}
     results, found = [saved.load(path, **place) for path in given.models], []
     training.settle(results[0].options)
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, results[0].options)

@@ -1,7 +1,8 @@
 """Generate: model and the test samples' conditions -> counts, landscapes and the conditions they were generated for."""
 
-from taxoscape import checkpoint, device
+from taxoscape import device
 from taxoscape.basis import load_basis
+from taxoscape.diffusion import models
 from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
 from taxoscape.diffusion.written import write_communities
 from taxoscape.files import write_tsv
@@ -9,11 +10,12 @@ from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    device.settle(params.config["device"], params.config["threads"], "diffusion.device")
+    place = device.here(params.config["device"], "diffusion.device")
+    device.settle(place, params.config["threads"], "diffusion.device")
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     rows = condition_rows(study, params.config["samples"], params.seed)
     conditions, samples = generated_conditions(study, rows), study.samples.take(rows)
     asked, names = (samples.values, samples.missing), conditions["sample"]
-    model, basis = checkpoint.load(given.model), load_basis(given.basis)
+    model, basis = models.read_model(given.model, place), load_basis(given.basis)
     write_communities(model, asked, names, study, params.seed, basis, wanted.table, wanted.landscapes)
     write_tsv(conditions, wanted.conditions)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, device
 from taxoscape.aam import data, pretrain, quality, task, training
 from taxoscape.aam.options import options_of
 from taxoscape.files import write_json, write_npz, write_text
@@ -10,7 +10,7 @@ from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options, seed = options_of(params.config), (params.seed, int(snakemake.wildcards.fold))
+    options, seed = options_of(device.placed(params.config, "aam.device")), (params.seed, int(snakemake.wildcards.fold))
     training.settle(options)
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options, given.taxonomy)
     groups, fold = task.read_folds(study.samples, given.design, given.splits, seed[1])

@@ -10,7 +10,7 @@ from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options = models.Options(**params.config)
+    options = models.Options(**device.placed(params.config, "diffusion.device"))
     device.settle(options.device, options.threads, "diffusion.device")
     study = read_study(given.composition, given.design, given.encoding, given.splits)
     train, validation = (study.samples.take(study.rows(split)) for split in ("train", "validation"))

@@ -1,6 +1,6 @@
 """Fine-tune: encoder and the known values of a target -> models of a fold, predictions of its test samples."""
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, device
 from taxoscape.aam import data, finetune, predict, pretrain, saved, task, training
 from taxoscape.aam.options import Options
 from taxoscape.files import write_text, write_tsv
@@ -8,7 +8,7 @@ from taxoscape.job import logged
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options, fold = Options(**params.config), int(snakemake.wildcards.fold)
+    options, fold = Options(**device.placed(params.config, "aam.device")), int(snakemake.wildcards.fold)
     training.settle(options)
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
     goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target, fold)
