@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from conftest import ROOT, Chain, environment
 
 pytestmark = pytest.mark.slow
+
+LONG = os.environ.get("TAXOSCAPE_LONG")
 
 # Stage -> file that is written but not yet in its place when the run is killed, and how often it was put there before.
 # Of what is trained: the second checkpoint, so that the next run goes on from the first. Of what writes several files:
@@ -56,25 +59,46 @@ def test_every_stage_has_its_kill():
     assert set(KILLS) == stages - NOT_HERE
 
 
-def test_a_run_that_is_killed_in_every_stage_ends_with_the_bytes_of_one_that_was_not(chain, tmp_path):
-    study, marks = tmp_path / "study", tmp_path / "marks"
-    for folder in (study, marks):
-        folder.mkdir()
+def killed_and_rerun(study: Chain, kills: dict, marks: Path) -> None:
+    """Give the same command until it ends well; it must be killed once for every entry of the table, and only so."""
+    marks.mkdir()
     shutil.copy(ROOT / "tests/killer.py", marks / "sitecustomize.py")
-    (marks / "table.json").write_text(json.dumps(KILLS))
-    killed = Chain(chain.repository, study, chain.config)
+    (marks / "table.json").write_text(json.dumps(kills))
     variables = environment() | {"KILLER": str(marks / "table.json"), "PYTHONPATH": str(marks)}
-    command, ends = [sys.executable, "-m", "snakemake", *killed.arguments()], []
-    while not ends or (ends[-1] == -signal.SIGKILL and len(ends) <= len(KILLS)):
+    command, ends = [sys.executable, "-m", "snakemake", *study.arguments()], []
+    while not ends or (ends[-1] == -signal.SIGKILL and len(ends) <= len(kills)):
         done = subprocess.run(
-            command, cwd=chain.repository, env=variables, capture_output=True, text=True, start_new_session=True
+            command, cwd=study.repository, env=variables, capture_output=True, text=True, start_new_session=True
         )
         ends.append(done.returncode)
     assert ends[-1] == 0, (done.stdout + done.stderr)[-6000:]
-    assert {stage for stage in KILLS if (marks / stage).exists()} == set(KILLS)
-    whole, found = files(chain.study), files(study)
-    assert set(found) == set(whole)
-    assert [name for name in whole if not filecmp.cmp(whole[name], found[name], shallow=False)] == []
+    assert {stage for stage in kills if (marks / stage).exists()} == set(kills)
+
+
+def assert_same(found: Path, whole: Path) -> None:
+    """The files of two studies are the same, byte by byte."""
+    assert set(files(found)) == set(files(whole))
+    differ = [name for name, path in files(whole).items() if not filecmp.cmp(path, files(found)[name], shallow=False)]
+    assert differ == []
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(not LONG, reason="runs the chain again, killed in every stage: set TAXOSCAPE_LONG=1")
+def test_a_run_that_is_killed_in_every_stage_ends_with_the_bytes_of_one_that_was_not(chain, tmp_path):
+    study = tmp_path / "study"
+    study.mkdir()
+    killed_and_rerun(Chain(chain.repository, study, chain.config), KILLS, tmp_path / "marks")
+    assert_same(study, chain.study)
+
+
+def test_training_that_is_killed_goes_on_to_the_same_bytes(chain, tmp_path):
+    study, stages = tmp_path / "study", ("layout", "diffusion", "report")
+    shutil.copytree(chain.study, study)
+    for stage in stages:
+        shutil.rmtree(study / "results" / stage)
+    killed = Chain(chain.repository, study, chain.config)
+    killed_and_rerun(killed, {stage: KILLS[stage] for stage in stages}, tmp_path / "marks")
+    assert_same(study, chain.study)
 
 
 @contextmanager
