@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from taxoscape.errors import InputError
 from taxoscape.files import write_npz, write_tsv
-from taxoscape.reads import detect, fastq, gather, pairs, quality, sampling
+from taxoscape.reads import detect, fastq, gather, pairs, quality, sampling, settings
 
 KNOWN = detect.known_primers(ROOT / "resources" / "primers.tsv")
 SCORES = "IIHF#5:<?BCDEFGH"  # 13 distinct qualities, none of them Phred+64
@@ -269,3 +269,15 @@ def test_gathered_rows_follow_the_sheet_and_runs_add_up(tmp_path):
     assert scores.groupby("direction")["bases"].sum().tolist() == [4 * 320, 4 * 320]
     assert cycles.columns.tolist() == ["run", "direction", "cycle", "mean", "q25", "q50", "q75"]
     assert len(cycles) == 32
+
+
+@pytest.mark.parametrize(("samples", "runs"), [(60, 2), (5000, 20), (15_096, 38), (15_096, 1), (100_000, 100)])
+def test_shards_grow_so_that_large_studies_stay_below_a_thousand_jobs(samples, runs):
+    size, of_run = settings.shard_size("auto", samples), -(-samples // runs)
+    shards = runs * -(-of_run // size)
+    # A shard is checked, trimmed, filtered and denoised; a run has two error models, drawn, and a sample of its reads.
+    assert 4 * shards + 7 * runs <= 4 * (settings.SHARDS + runs) + 7 * runs
+    assert size == settings.SHARD or size * settings.SHARDS >= samples
+    if runs <= 40:
+        assert 4 * shards + 7 * runs < 900
+    assert settings.shard_size(50, samples) == 50

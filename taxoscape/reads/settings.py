@@ -6,6 +6,7 @@ from taxoscape.errors import InputError
 from taxoscape.reads.primers import IUPAC, reverse_complement, spelled
 
 SHORTEST = 10  # nt; a shorter primer would be found by chance
+SHARD, SHARDS = 32, 120  # samples of a shard, and shards about, beyond which they grow: jobs stay below a thousand
 
 
 def check_reads(config: dict) -> None:
@@ -21,6 +22,11 @@ def check_reads(config: dict) -> None:
             f"reads.primers.forward={forward!r} and reads.primers.reverse={reverse!r} are one primer: "
             "give both as they were ordered, 5' to 3'"
         )
+
+
+def shard_size(shard: int | str, samples: int) -> int:
+    """Samples of a shard: as given, or where that is auto SHARD, and more where it takes more than SHARDS of them."""
+    return max(SHARD, -(-samples // SHARDS)) if shard == "auto" else shard
 
 
 def check_ends(config: dict, paired: bool) -> None:

@@ -8,6 +8,7 @@ from taxoscape.digest import code
 from taxoscape.errors import told
 from taxoscape.forecast.check import why_not
 from taxoscape.phenotype.options import regressions
+from taxoscape.reads.settings import shard_size
 
 
 def memory(mb):
@@ -63,7 +64,7 @@ if KIND == "reads":
     # samples of a model where they are pooled.
     place = SHEET.groupby("run").cumcount()
     POOL = config["denoise"]["pool"]
-    SHEET["shard"] = (place // config["reads"]["shard"]).astype(str)
+    SHEET["shard"] = (place // shard_size(config["reads"]["shard"], len(SHEET))).astype(str)
     SHEET["model"] = "all_runs" if POOL == "pooled" and SHEET["run"].nunique() > 1 else SHEET["run"]
     MODELS = SHEET["model"].unique().tolist()
     SHEET["batch"] = SHEET["shard"] if POOL in ("independent", "pseudo") else "0"
