@@ -440,6 +440,16 @@ def test_the_first_step_rolled_out_is_the_one_step_forecast(courses, found):
     np.testing.assert_allclose(made.shares.sum(axis=1), 1)
 
 
+def test_only_the_subjects_with_most_samples_are_forecast_where_they_are_many(courses, found, capsys):
+    left = courses.take(~np.isin(np.arange(len(courses.names)), courses.of("p4")[:2]))
+    made = paths.forecast(found, left, [1.0], 0, most=8)
+    assert set(made.index["subject"]) == set(courses.subjects) - {"p4"}
+    assert "8 of 9 subjects, those with most samples, are forecast" in capsys.readouterr().out
+    whole = paths.forecast(found, left, [1.0], 0)
+    same = whole.index["subject"].isin(made.index["subject"]).to_numpy()
+    np.testing.assert_array_equal(whole.drawn[same], made.drawn)
+
+
 def test_drawn_counts_sum_to_the_depth_and_say_what_they_are(courses, found):
     made = paths.forecast(found, courses, [1.0, 3.0], 0)
     seen = paths.seen(found, courses, made.index)

@@ -6,6 +6,7 @@ and the time itself; all other fields are those of the last earlier sample.
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,19 @@ class Courses:
 
     def of(self, subject: str) -> np.ndarray:
         """Rows of a subject, in time."""
-        return np.flatnonzero(self.subjects == subject)
+        return self._rows[subject]
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        names, person = np.unique(self.subjects, return_inverse=True)
+        parts = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
+        return dict(zip(names.tolist(), parts, strict=True))
+
+    def longest(self, most: int | None) -> np.ndarray:
+        """Subjects with most samples, at most so many, by name."""
+        names = np.unique(self.subjects)
+        samples = np.array([len(self.of(name)) for name in names])
+        return np.sort(names[np.argsort(-samples, kind="stable")[:most]])
 
 
 @dataclass(frozen=True)

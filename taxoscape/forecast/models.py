@@ -60,6 +60,7 @@ class Options:
     condition_dropout: float  # 0-1
     ema: float
     patience: int  # rounds of 50 steps
+    subjects: int | None  # forecast, those with most samples; None = all
     draws: int
     kept_draws: int  # written as counts
     targets: int  # forecasts of a subject and horizon that are evaluated, at most

@@ -39,11 +39,18 @@ def horizons_of(courses: Courses, wanted: list[float] | None) -> list[float]:
 
 
 def forecast(
-    found: dict, courses: Courses, horizons: list[float], seed: int, changes: dict[int, float] | None = None
+    found: dict,
+    courses: Courses,
+    horizons: list[float],
+    seed: int,
+    changes: dict[int, float] | None = None,
+    most: int | None = None,
 ) -> Forecasts:
-    """Forecast every subject at every horizon, both ways, by the model of its fold."""
-    parts = []
-    for subject in np.unique(courses.subjects):
+    """Forecast every subject, or those `most` with most samples, at every horizon, both ways, by its fold's model."""
+    parts, chosen, all_of_them = [], courses.longest(most), len(np.unique(courses.subjects))
+    if len(chosen) < all_of_them:
+        print(f"{len(chosen)} of {all_of_them:,} subjects, those with most samples, are forecast (forecast.subjects)")
+    for subject in chosen:
         model = found["folds"][int(courses.fold[courses.of(subject)[0]])]
         for kind, run in zip(KINDS, (one_step, rolled_out), strict=True):
             drawn, values, shares = run(model, courses, subject, horizons, seed, changes)

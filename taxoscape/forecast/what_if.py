@@ -55,7 +55,7 @@ def compare(
     """Differences of every field of `forecast.what_if`, in one table."""
     parts = []
     for name, values in options.what_if.items():
-        sides = pair(found, courses, learned, horizons, seed, name, values)
+        sides = pair(found, courses, learned, horizons, seed, name, values, options.subjects)
         profile = channels.to_numpy(), list(channels)
         part = differences(*sides, courses.taxa, *profile, bootstraps=options.bootstraps, seed=seed)
         for place, (column, value) in enumerate({"field": name, "without": values[0], "with": values[1]}.items()):
@@ -65,11 +65,18 @@ def compare(
 
 
 def pair(
-    found: dict, courses: Courses, learned: dict, horizons: list[float], seed: int, name: str, values: list
+    found: dict,
+    courses: Courses,
+    learned: dict,
+    horizons: list[float],
+    seed: int,
+    name: str,
+    values: list,
+    most: int | None = None,
 ) -> tuple[Forecasts, Forecasts]:
-    """Forecasts with a field at the first of two values and at the second, sharing their noise."""
+    """Forecasts of `most` subjects with a field at the first of two values and at the second, sharing their noise."""
     sides = [dict([encoded(courses, learned, name, value)]) for value in values]
-    return tuple(forecast(found, courses, horizons, seed, side) for side in sides)
+    return tuple(forecast(found, courses, horizons, seed, side, most) for side in sides)
 
 
 def differences(

@@ -16,7 +16,8 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(options.threads)
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
     found = checkpoint.load(given.model)
-    made = paths.forecast(found, courses, paths.horizons_of(courses, options.horizons), params.seed)
+    horizons = paths.horizons_of(courses, options.horizons)
+    made = paths.forecast(found, courses, horizons, params.seed, most=options.subjects)
     write_tsv(paths.table(made, courses.taxa), wanted.table, float_format="%.6g")
     index = {name: made.index[name].to_numpy() for name in made.index}
     arrays = {"drawn": made.drawn.astype(np.float32), "values": made.values, "shares": made.shares}
