@@ -40,6 +40,7 @@ CONFIG = {
     "forecast": {"steps": 50},
     "evaluation": {"trees": 20, "bootstraps": 50, "repeats": 1},
 }
+FLOOR = 10.0  # CPU seconds (or MB); below it a stage mostly starts and stops
 MEASURES = {"s": "sum", "cpu_time": "sum", "max_rss": "max", "jobs": "sum"}
 
 
@@ -71,9 +72,28 @@ def size(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
 
 
-def exponent(small: float, large: float, factor: float) -> float:
-    """Power of the size, grown by `factor`, with which a measure grew."""
-    return float(np.log(large / small) / np.log(factor)) if small > 0 and large > 0 else np.nan
+def growth(frame: pd.DataFrame, by: str, measure: str) -> pd.Series:
+    """Power of `by` (samples or taxa) with which a measure of every stage grows, the other size the largest it has.
+
+    Slope of a line through the logarithms; stages that never take more than FLOOR have none (NaN).
+    """
+    other = {"samples": "taxa", "taxa": "samples"}[by]
+    sizes = frame.groupby(other)[by].nunique()
+    chosen = frame[frame[other] == sizes[sizes == sizes.max()].index.max()]
+
+    def slope(part: pd.DataFrame) -> float:
+        if len(part) < 2 or part[measure].max() < FLOOR:
+            return np.nan
+        return float(np.polyfit(np.log(part[by]), np.log(part[measure].clip(lower=0.1)), 1)[0])
+
+    return chosen.groupby("stage")[[by, measure]].apply(slope).rename(f"{measure} ~ {by}^")
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Measures of every stage in the largest study, and how its CPU time grows."""
+    largest = frame.sort_values(["samples", "taxa"]).groupby("stage").last()
+    laws = [growth(frame, by, "cpu_time") for by in ("samples", "taxa")]
+    return largest.drop(columns=["samples", "taxa", "start"]).join(laws)
 
 
 if __name__ == "__main__":
@@ -86,3 +106,4 @@ if __name__ == "__main__":
         run(study)
         rows.append(measured(study).assign(samples=samples, taxa=taxa))
         write_tsv(pd.concat(rows), place / "scale.tsv", float_format="%.4g")
+    print(summary(pd.concat(rows)).to_string(float_format="%.3g"))
