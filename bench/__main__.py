@@ -1,4 +1,4 @@
-"""Run the measurements named on the command line (default: all but scale, which takes hours and is called by itself)."""
+"""Run the measurements named on the command line, or all but `scale` (hours), and write results/bench.tsv."""
 
 import importlib
 import pkgutil
