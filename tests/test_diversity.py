@@ -243,6 +243,8 @@ def test_the_fast_ordination_of_many_samples_agrees_with_the_exact_one(monkeypat
 
 def test_the_square_table_is_what_scikit_bio_reads(tmp_path):
     distances = squareform(pdist(np.random.default_rng(0).random((4, 3))))
+    write_tsv(beta.lsmat(distances[:0, :0], []), tmp_path / "none.tsv", index=True)
+    assert (tmp_path / "none.tsv").read_text() == "sample\n"
     write_tsv(beta.lsmat(distances, list("abcd")), tmp_path / "m.tsv", index=True, float_format="%.7g")
     read = DistanceMatrix.read(str(tmp_path / "m.tsv"))
     assert read.ids == tuple("abcd")

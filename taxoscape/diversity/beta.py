@@ -76,7 +76,8 @@ def _shared_reads(start, taxon, count, taxa):
 
 def lsmat(distances: np.ndarray, samples: list[str]) -> pd.DataFrame:
     """Distances as the square table that scikit-bio and QIIME 2 read (lsmat): ids in the first row and column."""
-    return pd.DataFrame(distances, index=pd.Index(samples, name=""), columns=samples)
+    # Of no samples the header would be a line with nothing in it, which is no TSV.
+    return pd.DataFrame(distances, index=pd.Index(samples, name="" if samples else "sample"), columns=samples)
 
 
 def ordinate(distances: np.ndarray, samples: list[str], seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
