@@ -110,12 +110,7 @@ def test_ids_of_a_table_and_lineages_pass_unchanged(name, tmp_path):
 
 @pytest.mark.parametrize("name", CARRIED)
 def test_samples_of_a_sheet_pass_unchanged(name, reads):  # noqa: F811
-    rows = {
-        "sample": [name, "other"],
-        "fq1": ["s1_1.fastq.gz", "s2_1.fastq.gz"],
-        "fq2": ["s1_2.fastq.gz", "s2_2.fastq.gz"],
-    }
-    write(Path("samples.tsv"), rows)
+    write(Path("samples.tsv"), {"sample": [name, "other"], "fq1": ["s1_1.fastq.gz", "s2_1.fastq.gz"]})
     assert list(checks.read_sheet("samples.tsv")["sample"]) == [name, "other"]
 
 
@@ -324,5 +319,6 @@ def test_the_page_of_a_course_shows_names_as_text():
         clades = dict.fromkeys(names, "#123456")
         return animation.page(template, shown, place, list(names), colours, clades, subject=names[0], unit=names[1])
 
-    hostile = ["<script>alert(1)</script>", "</script><b>", *CARRIED, "<!--<script>", "]]>"]
+    hostile = [*CARRIED, "<!--<script>", "]]>"]
+    assert "<!--" not in html(hostile)  # in a script, browsers would then look for the end of a second one
     assert elements(html(hostile)) == elements(html([f"n{place}" for place in range(len(hostile))]))
