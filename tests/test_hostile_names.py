@@ -6,6 +6,7 @@ nothing is executed, and on pages a name is text.
 
 import copy
 import gzip
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -20,10 +21,13 @@ from conftest import ROOT, TINY, environment
 from matplotlib.figure import Figure
 from test_checks import defaults, reads, refused, study, write_sheet  # noqa: F401
 
-from taxoscape import checks, figures, metadata, tables, trees
+from taxoscape import checkpoint, checks, figures, metadata, tables, trees
+from taxoscape.aam import saved
+from taxoscape.diversity.study import read_ordinations
 from taxoscape.errors import InputError, one_line
 from taxoscape.files import read_npz
 from taxoscape.forecast import animation
+from taxoscape.phenotype import saved as phenotype
 from taxoscape.previews.payload import unpack
 from taxoscape.report.parts import Section, Table, page
 
@@ -322,3 +326,52 @@ def test_the_page_of_a_course_shows_names_as_text():
     hostile = [*CARRIED, "<!--<script>", "]]>"]
     assert "<!--" not in html(hostile)  # in a script, browsers would then look for the end of a second one
     assert elements(html(hostile)) == elements(html([f"n{place}" for place in range(len(hostile))]))
+
+
+def test_a_sample_called_nan_keeps_its_place_in_an_ordination(tmp_path):
+    write(tmp_path / "places.tsv", {"sample": ["NaN", "NA", "001"], "PC1": ["0.5", "", "1"]})
+    write(tmp_path / "explained.tsv", {"axis": ["PC1"], "share": ["0.5"]})
+    found = read_ordinations(["bray_curtis"], [tmp_path / "places.tsv"], [tmp_path / "explained.tsv"])
+    places, _ = found["bray_curtis"]
+    assert list(places["sample"]) == ["NaN", "NA", "001"]
+    assert places["PC1"].isna().tolist() == [False, True, False]
+
+
+# Numbers and words of the config that its schema lists; everything else in a shell command is quoted.
+PLAIN = re.compile(r"threads|params\.(hits|normalise|config\[(min_identity|placement|max_nsti)\])")
+
+
+def unquoted(rules: str) -> list[str]:
+    """What stands unquoted in the shell commands of a file of rules."""
+    commands = re.findall(r"^ +shell:\n((?: +\".*\"\n)+)", rules, re.MULTILINE)
+    fields = [field for command in commands for field in re.findall(r"(?<!\{)\{([^{}]+)\}", command)]
+    return [field for field in fields if not field.endswith(":q") and not PLAIN.fullmatch(field)]
+
+
+def test_every_shell_command_quotes_what_it_is_given():
+    files = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+    assert sum(len(re.findall(r"^ +shell:", path.read_text(), re.MULTILINE)) for path in files) == sum(
+        len(re.findall(r"^ +shell:\n +\"", path.read_text(), re.MULTILINE)) for path in files
+    )
+    assert not [field for path in files for field in unquoted(path.read_text())]
+    assert unquoted('    shell:\n        "cat {input.a} {output:q} {params.config[name]}"\n') == [
+        "input.a",
+        "params.config[name]",
+    ]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"members": [], "options": {}},
+        {"members": [{}], "options": {"epochs": "many"}, "target": 3},
+        {"kind": "phenotype", "options": {"nonsense": 1}, "taxa": {}},
+        {"kind": "phenotype"},
+    ],
+)
+@pytest.mark.parametrize("load", [saved.load, phenotype.load])
+def test_a_checkpoint_of_another_kind_is_refused_in_one_line(load, state, tmp_path):
+    checkpoint.save(state, tmp_path / "m.pt")
+    with pytest.raises(InputError) as caught:
+        load(tmp_path / "m.pt")
+    assert len(one_line(caught.value)) < 1000
