@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from taxoscape import inputs
 from taxoscape.errors import InputError
 from taxoscape.files import read_npz, write_npz
 
@@ -56,4 +57,18 @@ def load_basis(path: str | Path) -> Basis:
     """Read a basis; raises InputError when the file is missing, broken or lacks a field."""
     arrays = read_npz(path, [field.name for field in fields(Basis)])
     scalars = {"size": int, "values": str, "pseudocount": float, "kernel": str, "normalise": str}
-    return Basis(**{name: scalars[name](array) if name in scalars else array for name, array in arrays.items()})
+    with inputs.foreign(f"{path}, the basis of the images,", "remove it and run its stage again"):
+        basis = Basis(**{name: scalars[name](array) if name in scalars else array for name, array in arrays.items()})
+        _check_shapes(basis)
+    return basis
+
+
+def _check_shapes(basis: Basis) -> None:
+    """Raise ValueError unless the arrays are of D taxa and C channels, their numbers finite."""
+    taxa, channels = np.shape(basis.taxa), np.shape(basis.channel_names)
+    shapes = dict.fromkeys(("taxa", "row", "col", "sigma", "value_mean", "value_std"), taxa)
+    shapes |= dict.fromkeys(("channel_names", "channel_mean", "channel_std"), channels) | {"channels": taxa + channels}
+    for name, shape in shapes.items():
+        array = getattr(basis, name)
+        if array.shape != shape or len(array) == 0 or not (array.dtype.kind == "U" or np.isfinite(array).all()):
+            raise ValueError(f"{name} is of shape {array.shape} in place of {shape}, or not finite")

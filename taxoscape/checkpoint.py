@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from taxoscape import inputs
 from taxoscape.errors import InputError
 from taxoscape.files import atomic
 
@@ -24,10 +25,10 @@ def save(state: dict, path: str | Path) -> None:
 
 def load(path: str | Path) -> dict:
     """Read a checkpoint onto the CPU. Raises InputError for one of another version or no checkpoint at all."""
-    try:
+    path = inputs.regular(path, "checkpoint")
+    with inputs.foreign(f"{path} is no checkpoint of taxoscape: it", "give a .pt file as it was written"):
+        inputs.check_zip(path, sound=True)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{path} is no checkpoint of taxoscape: {error}") from error
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise InputError(f"{path} is no checkpoint of version {VERSION}: remove it and train again")
     return state

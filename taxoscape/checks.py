@@ -9,7 +9,7 @@ import jsonschema
 import pandas as pd
 import yaml
 
-from taxoscape import programs, tables
+from taxoscape import inputs, programs, tables
 from taxoscape.aam.options import check_aam
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
@@ -31,11 +31,13 @@ from taxoscape.reads.settings import check_ends, check_reads
 from taxoscape.taxonomy.check import check_taxonomy
 
 NUMBER = re.compile(r"true|false|-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")  # as JSON writes them
+MOST_VALUES = 100_000  # of a config
 SHEET_COLUMNS = ["sample", "run", "fq1", "fq2"]
 
 
 def check_config(config: dict, schema: str | Path) -> None:
     """Raise InputError for the first key or value that no study can have, with the nearest known key."""
+    _check_size(config)
     validator = jsonschema.Draft202012Validator(yaml.safe_load(Path(schema).read_text()))
     errors = sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
     if errors:
@@ -127,9 +129,12 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
         if (frame[column] == "").any():
             row = int((frame[column] == "").idxmax()) + 2
             raise InputError(f"sample sheet {path} line {row}: {column} is empty")
-    odd = frame.loc[~frame["run"].map(lambda run: bool(re.fullmatch(r"[A-Za-z0-9][\w.-]*", run))), "run"]
+    odd = frame.loc[~frame["run"].map(lambda run: bool(re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", run))), "run"]
     if len(odd):
-        raise InputError(f"sample sheet {path}: run {odd.iloc[0]!r} may hold only letters, digits, '_', '.' and '-'")
+        raise InputError(
+            f"sample sheet {path}: run {odd.iloc[0]!r} names a folder: up to 100 letters, digits, '_', '.', '-'"
+        )
+    tables.check_names(frame["sample"], f"sample sheet {path} has samples")
     if frame["sample"].duplicated().any():
         again = frame.loc[frame["sample"].duplicated(), "sample"]
         raise InputError(f"sample sheet {path} names {len(again)} samples twice: {examples(again)}")
@@ -156,7 +161,7 @@ def _check_reads(config: dict) -> list[str]:
         raise InputError(f"input.kind is reads, but input.table names {settings['table']}: set input.kind: table")
     sheet = read_sheet(settings["samples"])
     paths = [path for column in ("fq1", "fq2") for path in sheet[column] if path]
-    absent = [path for path in paths if not Path(path).is_file()]
+    absent = [path for path in paths if not inputs.is_regular(path)]
     if absent:
         raise InputError(
             f"{len(absent)} of {len(paths)} FASTQ files in {settings['samples']} do not exist: {examples(absent)} "
@@ -220,13 +225,12 @@ def _check_sequences(config: dict, features: list[str]) -> bool:
 def _check_tree(config: dict, features: list[str]) -> None:
     """Compare tip names with features by text alone: parsing 10,000 tips would cost every command seconds."""
     path = Path(config["input"]["tree"])
-    if not path.is_file():
-        raise InputError(f"input.tree {path} does not exist")
-    newick = path.read_text()
+    newick = inputs.read_text(path, "input.tree")
     if not newick.lstrip().startswith("(") or not newick.rstrip().endswith(";"):
         raise InputError(f"input.tree {path} is no Newick tree: it must start with '(' and end with ';'")
     tips = {
-        name.strip("'").replace("''", "'") for name in re.findall(r"[(,]\s*('(?:[^']|'')*'|[^\s(),:;\[\]']+)", newick)
+        name[1:-1].replace("''", "'") if name.startswith("'") else name
+        for name in re.findall(r"[(,]\s*('(?:[^']|'')*'|[^\s(),:;\[\]']+)", newick)
     }
     lacking = [feature for feature in features if feature not in tips and feature.replace("_", " ") not in tips]
     if len(lacking) == len(features) or (lacking and config["phylogeny"]["missing_tips"] == "error"):
@@ -240,13 +244,27 @@ def _check_references(config: dict) -> None:
     check_functions(config)
     settings = config["input"]
     for key in ("sequences", "tree", "taxonomy", "ko"):
-        if settings[key] and not Path(settings[key]).is_file():
+        if settings[key] and not inputs.is_regular(settings[key]):
             raise InputError(
                 f"input.{key} {settings[key]} does not exist (paths are relative to the working directory)"
             )
     check_taxonomy(config)
     if config["diffusion"]["enabled"] and config["diffusion"]["conditions"]:
         read_asked(config["diffusion"]["conditions"], config["metadata"]["fields"])
+
+
+def _check_size(config: dict) -> None:
+    """Raise InputError for a config that YAML's aliases multiply: a few lines of them make a message of gigabytes."""
+    waiting, count = [config], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise InputError(
+                f"the config holds more than {MOST_VALUES:,} values, those behind aliases (*name) counted each time: "
+                "write it without aliases"
+            )
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 def _human(error: jsonschema.ValidationError) -> str:

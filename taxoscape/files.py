@@ -5,8 +5,6 @@ import gzip
 import json
 import os
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,24 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from taxoscape import inputs
 from taxoscape.errors import InputError
 
 PARTIAL = ".partial-"  # how the names of files and folders begin that are not whole yet
-# What a file that is no npz, or no longer one, may raise.
-UNREADABLE = (
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 @contextmanager
@@ -117,16 +101,13 @@ def read_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, 
     Raises InputError for a file that is missing, cut or no npz, holds objects, or lacks an array.
     """
     path = Path(path)
-    if not path.is_file():
+    if not inputs.is_regular(path):
         raise InputError(f"{path} does not exist: the stage that is its folder writes it")
-    try:
+    with inputs.foreign(f"{path}, an npz file of arrays,", "remove it and run its stage again"):
+        inputs.check_zip(path)
         with np.load(path, allow_pickle=False) as stored:
             wanted = stored.files if names is None else [name for name in names if name in stored.files]
             arrays = {name: stored[name] for name in wanted}
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path} is no whole npz file of arrays ({error}): remove it and run its stage again"
-        ) from error
     lacking = [name for name in names or () if name not in wanted]
     if lacking:
         raise InputError(

@@ -6,6 +6,7 @@ every field and target, numbers where they are continuous, text where they are c
 
 import difflib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ MISSING = frozenset(
 MISSING_PREFIX = "missing:"
 OWN_COLUMNS = ("sample", "group", "time")
 # Folders of results/aam beside those of the targets.
+# A target is a folder, and on a cluster Snakemake puts it into a command line between quotes of Python's, which a shell
+# reads otherwise: no name with quotes, $, `, commas or braces gets that far.
+FOLDER = re.compile(r"\w(?:[\w .%+()-]{0,98}[\w.%+()-])?")
 RESULT_FOLDERS = ("pretrain", "checkpoints")
 
 
@@ -95,10 +99,10 @@ def columns(config: dict) -> dict[str, bool]:
     """Fields, then targets that are no fields: name -> whether it is continuous. Refuse names and kinds that clash."""
     kinds = {name: field["type"] == "continuous" for name, field in config["fields"].items()}
     for name, kind in config["targets"].items():
-        if "/" in name or name.startswith(".") or name in RESULT_FOLDERS:
+        if not FOLDER.fullmatch(name) or name in RESULT_FOLDERS:
             raise InputError(
-                f"metadata.targets: {name!r} cannot name a folder in results/aam: rename the column "
-                f"(no /, no leading ., none of {', '.join(RESULT_FOLDERS)})"
+                f"metadata.targets: {name!r} cannot name a folder in results/aam: rename the column (at most 100 "
+                f"letters, digits, blanks and _ . - + % ( ), first a letter or digit, not {', '.join(RESULT_FOLDERS)})"
             )
         if kinds.setdefault(name, kind == "regression") != (kind == "regression"):
             field = config["fields"][name]["type"]

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from taxoscape import inputs
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
 from taxoscape.files import write_json, write_text
@@ -71,7 +72,7 @@ def check(key: str, value: str, kinds: tuple[str, ...], config: dict) -> None:
     `config` is the section `references`. Nothing is downloaded and the network is not asked.
     """
     if value not in known():
-        if Path(value).is_file():
+        if inputs.is_regular(value):
             return
         names = [name for name, reference in known().items() if reference.kind in kinds]
         near = difflib.get_close_matches(value, names, 3, 0.5) or names

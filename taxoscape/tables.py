@@ -1,9 +1,8 @@
 """Tables of counts, sequences and lineages: read, checked by id and written, always in one order."""
 
-import gzip
+import csv
 import hashlib
 import io
-import zlib
 from collections.abc import Container, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +13,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
+from taxoscape import inputs
 from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_text
 
 BASES = frozenset("ACGTUNRYSWKMBDHV")
 ALIGNED = BASES | frozenset("-.")
 RANK_COLUMNS = ("domain", "kingdom", "phylum", "class", "order", "family", "genus", "species")
+MOST_COLUMNS = 50_000  # of a text; a million take a minute and gigabytes
+ROOM = 10_000_000  # cells of a text that may be lacking
+MOST_READS = 2**53  # of a sample; float64 counts no further
 # biom stamps its files with the time of writing; two runs must give the same bytes.
 WRITTEN = datetime(2000, 1, 1)
 
@@ -29,28 +32,33 @@ def read_table(path: str | Path) -> biom.Table:
 
     Raises InputError for unreadable files, duplicate or empty ids, negative or non-finite values.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"table {path} does not exist")
-    try:
+    path = inputs.regular(path, "table")
+    with inputs.foreign(f"table {path}", "give BIOM (HDF5 or JSON) or TSV"):
         table = _read_any(path)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"table {path} cannot be read as BIOM (HDF5 or JSON) or TSV: {error}") from error
     for axis, ids in (("feature", table.ids("observation")), ("sample", table.ids())):
-        broken = [name for name in ids if not name.isprintable()]
-        if broken:
-            raise InputError(
-                f"table {path} has {axis} ids with tabs, line breaks or other characters that no text file can hold: "
-                f"{examples(map(repr, broken))}; rename them"
-            )
+        check_names(ids, f"table {path} has {axis} ids")
+        _check_ids(path, axis, pd.Index(ids))
     values = table.matrix_data.data
     if not np.isfinite(values).all():
         raise InputError(f"table {path} holds NaN or infinite values: give counts of reads")
     if (values < 0).any():
         raise InputError(f"table {path} holds negative values (smallest {values.min():g}): give counts of reads")
+    if table.shape[1] and (most := table.sum("sample").max()) > MOST_READS:
+        raise InputError(f"table {path} has a sample of {most:g} reads, more than can be counted: give counts of reads")
     return table
+
+
+def check_names(names: Iterable[str], what: str) -> None:
+    """Raise InputError for names that a text file or a page would change; `what` says whose, as `table x has ids`."""
+    broken = [name for name in names if not name.isprintable()]
+    if broken:
+        raise InputError(
+            f"{what} with tabs, line breaks or other characters that no text file can hold: "
+            f"{examples(map(ascii, broken))}; rename them"
+        )
+    padded = [name for name in names if name != name.strip()]
+    if padded:
+        raise InputError(f"{what} that start or end with a blank: {examples(map(repr, padded))}; rename them")
 
 
 def check_counts(table: biom.Table, path: str | Path) -> None:
@@ -107,13 +115,11 @@ def read_fasta(path: str | Path, alphabet: frozenset = BASES, may_be_empty: bool
     Raises InputError for missing, empty or cut files, text before the first header, duplicate ids, ids without a
     sequence and letters outside the alphabet (`ALIGNED` allows gaps).
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"FASTA {path} does not exist")
+    path = inputs.regular(path, "FASTA")
     try:
-        with open_text(path) as handle:
+        with inputs.open_text(path) as handle:
             sequences = _parse_fasta(handle, path, alphabet)
-    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
+    except inputs.CUT as error:
         raise InputError(f"FASTA {path} cannot be read to its end: {error}") from error
     if not sequences and not may_be_empty:
         raise InputError(f"FASTA {path} holds no sequence")
@@ -151,16 +157,7 @@ def read_tsv(path: str | Path, what: str) -> pd.DataFrame:
     Cells that a short line lacks are empty. Raises InputError for missing or unreadable files, columns of the same
     name, and lines longer than the header.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{what} {path} does not exist")
-    try:
-        frame = pd.read_csv(
-            path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=3, header=None
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError, EOFError) as error:
-        raise InputError(f"{what} {path} is not tab-separated text: {error}") from error
-    frame = frame.fillna("")
+    frame = _cells(inputs.read_text(path, what), f"{what} {path}", quoting=csv.QUOTE_NONE).fillna("")
     header = frame.iloc[0]
     if header.duplicated().any():
         raise InputError(f"{what} {path} has columns of the same name: {examples(header[header.duplicated()])}")
@@ -192,21 +189,55 @@ def read_taxonomy(path: str | Path) -> pd.Series:
 def _read_any(path: Path) -> biom.Table:
     if h5py.is_hdf5(path):
         with h5py.File(path) as handle:
+            _check_hdf5(handle, path)
+            for axis, other in (("observation", "sample"), ("sample", "observation")):
+                if f"{axis}/matrix" in handle:
+                    _check_matrix(handle[f"{axis}/matrix"], len(handle[f"{axis}/ids"]), len(handle[f"{other}/ids"]))
             return biom.Table.from_hdf5(handle)
-    text = path.read_text(encoding="utf-8")
+    text = inputs.read_text(path, "table")
     if text.lstrip().startswith("{"):
         return biom.parse.parse_biom_table(io.StringIO(text))
     frame = _counts_frame(text, path)
     return biom.Table(scipy.sparse.csr_matrix(frame.to_numpy()), list(frame.index), list(frame.columns))
 
 
+def _check_hdf5(handle: h5py.File, path: Path) -> None:
+    """Raise InputError for more data than inputs.check_unpacked allows, and for data that lie in other files."""
+    sizes = []
+
+    def elsewhere(name: str, link: object) -> str | None:
+        if isinstance(link, h5py.ExternalLink):
+            return name
+        found = handle.get(name)
+        if isinstance(found, h5py.Dataset):
+            if found.external or found.is_virtual:
+                return name
+            sizes.append((found.size or 0) * found.dtype.itemsize)
+        return None
+
+    if name := handle.visititems_links(elsewhere):
+        raise InputError(f"table {path}: {name} lies in another file: give one file that holds all")
+    inputs.check_unpacked(path, sum(sizes))
+
+
+def _check_matrix(matrix: h5py.Group, rows: int, columns: int) -> None:
+    """Raise ValueError unless a compressed matrix lies within its shape: scipy reads beyond its memory otherwise."""
+    starts, places = (matrix[name][:] for name in ("indptr", "indices"))
+    if len(starts) != rows + 1 or starts[0] != 0 or starts[-1] != len(places) or (np.diff(starts) < 0).any():
+        raise ValueError("its rows do not begin and end within it")
+    if len(matrix["data"]) != len(places) or (places < 0).any() or (places >= columns).any():
+        raise ValueError("it has values outside of its shape")
+
+
 def _counts_frame(text: str, path: Path) -> pd.DataFrame:
     """Parse a TSV of counts, features x samples; raises InputError for duplicate ids and cells that are no number."""
-    lines = text.splitlines()
-    lines = lines[1:] if lines and lines[0].startswith("# Constructed from biom") else lines
-    cells = pd.read_csv(io.StringIO("\n".join(lines)), sep="\t", dtype=str, keep_default_na=False, header=None)
+    text = text.partition("\n")[2] if text.startswith("# Constructed from biom") else text
+    cells = _cells(text, f"table {path}")
+    if cells.shape[1] < 2:
+        raise InputError(f"table {path} has one column: feature ids and, parted by tabs, counts of samples are needed")
     features, samples = pd.Index(cells.iloc[1:, 0]), pd.Index(cells.iloc[0, 1:])
-    _check_ids(path, features, samples)
+    for axis, ids in (("feature", features), ("sample", samples)):
+        _check_ids(path, axis, ids)
     numeric = cells.iloc[1:, 1:].apply(pd.to_numeric, errors="coerce").set_axis(features).set_axis(samples, axis=1)
     bad = numeric.columns[numeric.isna().any()]
     if len(bad):
@@ -214,24 +245,28 @@ def _counts_frame(text: str, path: Path) -> pd.DataFrame:
     return numeric.astype(float)
 
 
-def _check_ids(path: Path, features: pd.Index, samples: pd.Index) -> None:
-    for axis, ids in (("feature", features), ("sample", samples)):
-        if ids.has_duplicates:
-            raise InputError(f"table {path} has duplicate {axis} ids: {examples(ids[ids.duplicated()])}")
-        if (ids == "").any():
-            raise InputError(f"table {path} has an empty {axis} id")
+def _cells(text: str, what: str, **options: object) -> pd.DataFrame:
+    """Cells of a tab-separated text; raises InputError for more than MOST_COLUMNS, and where nearly all are lacking."""
+    columns = text.lstrip("\r\n").partition("\n")[0].count("\t") + 1
+    cells = columns * (text.count("\n") + 1)
+    if columns > MOST_COLUMNS:
+        raise InputError(f"{what} has {columns:,} columns, {MOST_COLUMNS:,} are the most: turn it, or give BIOM")
+    if cells > max(ROOM, len(text)):  # a cell that is there takes a character at least
+        raise InputError(f"{what} has {columns:,} columns, and most lines are shorter: give every line all cells")
+    with inputs.foreign(what, "give tab-separated text (UTF-8), lines no longer than the first"):
+        return pd.read_csv(io.StringIO(text), sep="\t", dtype=str, keep_default_na=False, header=None, **options)
+
+
+def _check_ids(path: Path, axis: str, ids: pd.Index) -> None:
+    if ids.has_duplicates:
+        raise InputError(f"table {path} has duplicate {axis} ids: {examples(ids[ids.duplicated()])}")
+    if (ids == "").any():
+        raise InputError(f"table {path} has an empty {axis} id")
 
 
 def _positions(known: Iterable[str], wanted: list[str]) -> np.ndarray:
     place = {name: index for index, name in enumerate(known)}
     return np.array([place.get(name, -1) for name in wanted], dtype=np.int64)
-
-
-def open_text(path: Path) -> io.TextIOBase:
-    """Open a text file (UTF-8), gzipped or not: its first bytes tell, not its name."""
-    with open(path, "rb") as handle:
-        gzipped = handle.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt", encoding="utf-8") if gzipped else open(path, encoding="utf-8")
 
 
 def _parse_fasta(handle: io.TextIOBase, path: Path, alphabet: frozenset) -> dict[str, str]:

@@ -4,6 +4,7 @@ Nodes stand in preorder (a parent before its children, a subtree in one stretch)
 preorder meets them. `length` is the branch above a node, in substitutions/site; the root's is 0.
 """
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import scipy.sparse
 from skbio import TreeNode
 
+from taxoscape import inputs
 from taxoscape.errors import InputError, examples
 
 BLOCK = 128  # rows of a distance matrix worked out together
@@ -33,13 +35,9 @@ def read_tree(path: str | Path) -> TreeNode:
     Underscores stay underscores. Raises InputError for unreadable files, unnamed or duplicate tips and branches
     without a finite length.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"tree {path} does not exist")
-    try:
-        tree = TreeNode.read(str(path), format="newick", convert_underscores=False)
-    except Exception as error:
-        raise InputError(f"tree {path} is not Newick: {error}") from error
+    text = inputs.read_text(path, "tree")
+    with inputs.foreign(f"tree {path}", "give a Newick tree"):
+        tree = TreeNode.read(io.StringIO(text), format="newick", verify=False, convert_underscores=False)
     check_tree(tree, path)
     return tree
 

@@ -116,8 +116,8 @@ def test_underscores_stay_and_quotes_go(tmp_path):
         ("((a:1,b):1,(c:1,d:2):1);", "1 branches without a length .above b"),
         ("((a:1,b:nan):1,c:1);", "1 branches without a length .above b"),
         ("((a:1,:2):1,c:1);", "1 tips without a name"),
-        ("((a:1,b:2:1", "is not Newick"),
-        ("", "is not Newick"),
+        ("((a:1,b:2:1", "give a Newick tree"),
+        ("", "give a Newick tree"),
     ],
 )
 def test_trees_that_cannot_be_used_are_refused_by_name(text, said, tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from taxoscape import metadata, tables, trees
+from taxoscape import inputs, metadata, tables, trees
 from taxoscape.aam import data, evaluate, figures, finetune, predict, pretext, pretrain, quality, saved, training
 from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.data import Study
@@ -284,7 +284,7 @@ def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked
     run.folder.mkdir(parents=True, exist_ok=True)
     path = run.folder / RESUME
     if run.resume_from:
-        if not run.resume_from.is_file():
+        if not inputs.is_regular(run.resume_from):
             raise InputError(f"--resume-from {run.resume_from} does not exist: leave it out to start anew")
         if run.resume_from.resolve() != path.resolve():
             with atomic(path) as partial:
@@ -300,7 +300,7 @@ def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked
 
 def digest(path: Path | None) -> str:
     """Digest of a file's content; empty where there is none."""
-    if path is None or not Path(path).is_file():
+    if path is None or not inputs.is_regular(path):
         return ""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 

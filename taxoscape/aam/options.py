@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from taxoscape import inputs
 from taxoscape.errors import InputError
 
 # What of the validation samples may choose the epoch, by the kind of the target; main is mae or accuracy.
@@ -73,7 +73,7 @@ def options_of(config: Mapping[str, object]) -> Options:
 
 def check_aam(chosen: Mapping[str, object], targets: Mapping[str, str]) -> None:
     """Raise InputError for options that do not go together; `targets`: name -> regression or classification."""
-    if chosen["encoder"] and not Path(chosen["encoder"]).is_file():
+    if chosen["encoder"] and not inputs.is_regular(chosen["encoder"]):
         raise InputError(f"aam.encoder {chosen['encoder']} does not exist: name the encoder.pt of `aam pretrain`")
     dim, heads = chosen["embedding_dim"], chosen["attention_heads"]
     if dim % heads:

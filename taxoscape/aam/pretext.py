@@ -7,12 +7,12 @@ a single sample.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from taxoscape import inputs
 from taxoscape.aam import data
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
@@ -114,9 +114,9 @@ def choose_references(study: Study, train: np.ndarray, options: Options, seed: t
     if wanted.isdigit():
         drawn = np.random.default_rng((*seed, FIXED_DRAW)).permutation(train)
         return np.sort(drawn[: int(wanted)])
-    if not Path(wanted).is_file():
+    if not inputs.is_regular(wanted):
         raise InputError(f"reference_samples={wanted} is neither a number nor a file: give one of them")
-    names = [line.strip() for line in Path(wanted).read_text(encoding="utf-8").splitlines() if line.strip()]
+    names = [line.strip() for line in inputs.read_text(wanted, "reference_samples").splitlines() if line.strip()]
     place = {study.samples[row]: row for row in train}
     strange = [name for name in names if name not in place]
     if strange or not names:

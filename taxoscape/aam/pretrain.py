@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, inputs
 from taxoscape.aam import data, metrics, pretext, tokens, training
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
@@ -284,7 +284,8 @@ def load_encoder(path: str | Path, options: Options) -> Encoder:
     """Read a pretrained encoder. Raises InputError when it was made with other sizes."""
     state = read_encoder(path, options)
     model = make_encoder(options)
-    model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
+    with inputs.foreign(f"{path}, a pretrained encoder,", "give an encoder.pt as this version's pretraining wrote it"):
+        model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
     return model.eval()
 
 

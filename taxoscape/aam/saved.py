@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, inputs
 from taxoscape.aam import finetune, pretrain, tokens
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
@@ -57,6 +57,11 @@ def load(path: str | Path, **changed: object) -> Saved:
     state = checkpoint.load(path)
     if "members" not in state:
         raise InputError(f"{path} is no trained predictor: give the model.pt that training wrote")
+    with inputs.foreign(f"{path}, a trained predictor,", "give a model.pt as this version's training wrote it"):
+        return _restored(state, **changed)
+
+
+def _restored(state: dict, **changed: object) -> Saved:
     options = replace(Options(**state["options"]), **changed)
     lists = {name: tuple(state["target"][name]) for name in ("categories", "quantiles")}
     target = Target(**state["target"] | lists)

@@ -31,7 +31,9 @@ def read_distances(path: str | Path) -> tuple[np.ndarray, list[str], str]:
 
 def read_ordinations(metrics: list[str], places: list[str], explained: list[str]) -> dict[str, tuple]:
     """Metric -> principal coordinates of its samples, and what each axis explains."""
-    frames = [[pd.read_csv(path, sep="\t", dtype={"sample": str}) for path in paths] for paths in (places, explained)]
+    # A sample may be called NaN.
+    asked = {"sep": "\t", "dtype": {"sample": str}, "keep_default_na": False, "na_values": [""]}
+    frames = [[pd.read_csv(path, **asked) for path in paths] for paths in (places, explained)]
     return dict(zip(metrics, zip(*frames, strict=True), strict=True))
 
 

@@ -89,8 +89,8 @@ def page(
         ],
     }
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    # In a script of the page, "</" would end it.
-    text = json.dumps(data, allow_nan=False).replace("</", "<\\/")
+    # In a script of the page "</" would end it, and "<!--<script>" would keep it from ending.
+    text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     return environment.from_string(Path(template).read_text()).render(subject=subject, clades=clades, data=text)
 
 

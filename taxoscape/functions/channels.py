@@ -5,13 +5,12 @@ A KO belongs to a channel through its pathways (KEGG-derived map: pathway -> KOs
 a KO of none is unmapped.
 """
 
-import gzip
 import re
 from pathlib import Path
 
 import pandas as pd
 
-from taxoscape import tables
+from taxoscape import inputs, tables
 from taxoscape.errors import InputError, examples
 
 
@@ -46,16 +45,12 @@ def read_map(path: str | Path | None) -> dict[str, set[str]]:
     """Read pathway number -> KOs from lines `ko00564<TAB>K00999<TAB>...` (PICRUSt2's layout, may be gzipped)."""
     if path is None:  # method none has no KOs to map
         return {}
-    opened = gzip.open if str(path).endswith(".gz") else open
-    if not Path(path).is_file():
-        raise InputError(f"functions.reference.map {path} does not exist")
     pathways = {}
-    with opened(path, "rt") as handle:
-        for line in handle:
-            name, *kos = line.rstrip("\n").split("\t")
-            number = re.search(r"\d{5}$", name)
-            if number:
-                pathways.setdefault(number.group(), set()).update(ko.removeprefix("ko:") for ko in kos if ko)
+    for line in inputs.read_text(path, "functions.reference.map").splitlines():
+        name, *kos = line.split("\t")
+        number = re.search(r"\d{5}$", name)
+        if number:
+            pathways.setdefault(number.group(), set()).update(ko.removeprefix("ko:") for ko in kos if ko)
     if not any(pathways.values()):
         raise InputError(f"functions.reference.map {path} has no line `ko00010<TAB>K00001<TAB>...`: give KEGG's map")
     return pathways

@@ -1,8 +1,6 @@
 """The door of stage functions: its settings fit together and its files exist."""
 
-from pathlib import Path
-
-from taxoscape import references
+from taxoscape import inputs, references
 from taxoscape.errors import InputError
 
 NEEDS = {
@@ -37,7 +35,7 @@ def check_functions(config: dict) -> None:
     files = {f"functions.reference.{name}": section["reference"].get(name) for name in NEEDS[method]}
     if finished:
         files.pop("functions.reference.ko")
-        if not Path(finished).is_file():
+        if not inputs.is_regular(finished):
             raise InputError(f"input.ko {finished} does not exist (paths are relative to the working directory)")
     if section["method"] in COPIES and section["reference"].get("copies"):
         files["functions.reference.copies"] = section["reference"]["copies"]

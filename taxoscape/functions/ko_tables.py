@@ -1,14 +1,15 @@
 """Tables of KO copies per genome or taxon, and of its 16S copies: read, checked and written."""
 
-import gzip
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from taxoscape import tables
+from taxoscape import inputs, tables
 from taxoscape.errors import InputError, examples
 from taxoscape.files import write_text
 
@@ -47,14 +48,16 @@ def read_ids(path: str | Path) -> list[str]:
     header = _header(path)
     if not _all_ko(header):
         return header
-    with _open(path) as handle:
-        next(handle)
+    with _opened(path) as handle:
+        handle.readline()
         return [line.partition("\t")[0].strip('"') for line in handle]
 
 
 def read_copies(path: str | Path, references: list[str]) -> np.ndarray:
     """16S copies of each reference [R] from a table with the ids first and the copies second (or as 16S_rRNA_Count)."""
-    frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    frame = tables.read_tsv(path, "functions.reference.copies")
+    if frame.shape[1] < 2:
+        raise InputError(f"functions.reference.copies {path} has one column: ids and their 16S copies are needed")
     column = "16S_rRNA_Count" if "16S_rRNA_Count" in frame else frame.columns[1]
     copies = pd.to_numeric(frame.set_index(frame.columns[0])[column], errors="coerce")
     copies = copies[~copies.index.duplicated()].reindex(references)
@@ -82,21 +85,26 @@ def _all_ko(names: Iterable[str]) -> bool:
     return len(names) > 0 and all(KO.fullmatch(name) for name in names)
 
 
-def _open(path: str | Path):
-    return gzip.open(path, "rt") if str(path).endswith(".gz") else open(path)
+@contextmanager
+def _opened(path: str | Path) -> Iterator[io.TextIOBase]:
+    """The lines of a KO table; InputError where it cannot be read to its end."""
+    path = inputs.regular(path, "KO table")
+    try:
+        with inputs.open_text(path) as handle:
+            yield handle
+    except inputs.CUT as error:
+        raise InputError(f"KO table {path} cannot be read to its end: {error}") from error
 
 
 def _header(path: str | Path) -> list[str]:
-    if not Path(path).is_file():
-        raise InputError(f"KO table {path} does not exist")
-    with _open(path) as handle:
+    with _opened(path) as handle:
         return [name.strip('"') for name in handle.readline().rstrip("\r\n").split("\t")[1:]]
 
 
 def _read_rows(path: str | Path, width: int, wanted: set[str] | None) -> pd.DataFrame:
     names, rows = [], []
-    with _open(path) as handle:
-        next(handle)
+    with _opened(path) as handle:
+        handle.readline()
         for number, line in enumerate(handle, 2):
             name, _, cells = line.rstrip("\r\n").partition("\t")
             name = name.strip('"') if wanted is None else tables.known_as(name.strip('"'), wanted)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from taxoscape import checkpoint
+from taxoscape import checkpoint, inputs
 from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
 from taxoscape.phenotype.ensemble import Trained
@@ -41,6 +41,11 @@ def load(path: str | Path) -> tuple[Trained, list[str]]:
     state = checkpoint.load(path)
     if state.get("kind") != "phenotype":
         raise InputError(f"{path} is no model of the stage phenotype: give a results/phenotype/TARGET/foldN/model.pt")
+    with inputs.foreign(f"{path}, a model of the stage phenotype,", "give a model.pt as this version wrote it"):
+        return _restored(state)
+
+
+def _restored(state: dict) -> tuple[Trained, list[str]]:
     options, taxa = Options(**state["options"]), Taxa(**state["taxa"])
     targets = [Target(**entry | {"categories": (), "quantiles": ()}) for entry in state["targets"]]
     members = [make_network(taxa, state["categories"], len(targets), options) for _ in state["members"]]

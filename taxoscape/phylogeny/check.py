@@ -1,8 +1,8 @@
 """Checks at the door for the phylogeny: settings that go together, a reference that fits."""
 
 import re
-from pathlib import Path
 
+from taxoscape import inputs
 from taxoscape.errors import InputError, examples
 
 FEWEST_UFBOOT = 1000  # IQ-TREE takes no fewer replicates of the ultrafast bootstrap
@@ -60,7 +60,7 @@ def _check_reference(settings: dict) -> None:
     for key in ("alignment", "tree"):
         if not reference[key]:
             raise InputError(f"phylogeny.method is insertion, but phylogeny.reference.{key} names no file")
-        if not Path(reference[key]).is_file():
+        if not inputs.is_regular(reference[key]):
             raise InputError(
                 f"phylogeny.reference.{key} {reference[key]} does not exist "
                 "(paths are relative to the working directory)"
@@ -71,7 +71,7 @@ def _check_reference(settings: dict) -> None:
             f"phylogeny.reference.model names {model}, but phylogeny.placer is raxml, which fits its own: "
             "leave it out, or choose epa-ng"
         )
-    if placer == "epa-ng" and not (model and (Path(model).is_file() or EVALUATED.fullmatch(model))):
+    if placer == "epa-ng" and not (model and (inputs.is_regular(model) or EVALUATED.fullmatch(model))):
         raise InputError(
             f"phylogeny.reference.model is {model!r}, and EPA-ng needs one with its parameters: name the RAxML_info or "
             "RAxML-ng .bestModel file of the reference tree or give its text, or choose phylogeny.placer: raxml"

@@ -1,7 +1,6 @@
 """The records of one FASTQ file, read to its last byte and refused, by record, where they are not well formed."""
 
 import gzip
-import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from taxoscape import inputs
 from taxoscape.errors import InputError
 from taxoscape.reads import quality
 
 BLOCK = 10_000  # records held in memory at a time
-BUFFER = 1 << 20  # bytes
 BASES = b"ACGTNacgtn"
 OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd"}
 PRINTABLE = bytes(range(quality.OFFSET, quality.OFFSET + quality.SCORES))
@@ -35,8 +34,8 @@ def blocks(path: str | Path) -> Iterator[Block]:
     Raises InputError for a file that is missing, empty, cut off, damaged, or not of four-line records.
     """
     path, done, first = Path(path), 0, None
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: correct its path in the sample sheet")
+    if not inputs.is_regular(path):
+        raise InputError(f"{path} does not exist, or is no file: correct its path in the sample sheet")
     with _opened(path) as handle:
         while lines := _next_lines(handle, path, done):
             block = _checked(lines, path, done)
@@ -78,7 +77,7 @@ def _opened(path: Path) -> BinaryIO:
         raise InputError(f"{path} is FASTA, without the qualities that DADA2 needs: give the FASTQ of the sequencer")
     if start and not gzipped and not start.startswith(b"@"):
         raise InputError(f"{path} is neither gzip nor FASTQ, it starts with {_shown(start)}: give the FASTQ itself")
-    return io.BufferedReader(gzip.open(path), BUFFER) if gzipped else open(path, "rb")
+    return inputs.open_binary(path)
 
 
 def _next_lines(handle: BinaryIO, path: Path, done: int) -> list[bytes]:

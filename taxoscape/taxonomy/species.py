@@ -5,15 +5,14 @@ apart (R. C. Edgar, Bioinformatics 34:2371, 2018). All references are read once;
 32 nt in its middle.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from taxoscape import inputs
 from taxoscape.compiled import compiled
 from taxoscape.errors import InputError
-from taxoscape.tables import open_text
 from taxoscape.taxonomy.lineages import GENUS
 from taxoscape.taxonomy.naive_bayes import CODE, reverse_complement
 
@@ -84,11 +83,10 @@ def _united(name: str) -> str:
 
 def _batches(path: Path) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, np.ndarray]]:
     """Read a species set: genus and species, letters and ends of the references, up to BATCH letters at a time."""
-    if not path.is_file():
-        raise InputError(f"taxonomy.species {path} does not exist")
+    inputs.regular(path, "taxonomy.species")
     names, letters, starts = [], bytearray(), []
     try:
-        with open_text(path) as handle:
+        with inputs.open_text(path) as handle:
             for number, line in enumerate(handle, 1):
                 line = line.strip()
                 if line.startswith(">"):
@@ -101,7 +99,7 @@ def _batches(path: Path) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, np
                     raise InputError(f"taxonomy.species {path} line {number}: {line[:30]!r} is no FASTA: {FORMAT}")
                 else:
                     letters += line.encode()
-    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
+    except inputs.CUT as error:
         raise InputError(f"taxonomy.species {path} cannot be read to its end: {error}") from error
     if not names:
         raise InputError(f"taxonomy.species {path} holds no sequence")

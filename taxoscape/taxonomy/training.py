@@ -1,14 +1,13 @@
 """A training set in DADA2's format, looked at before it is used: DADA2 pads odd headers to wrong ranks in silence."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from taxoscape import inputs
 from taxoscape.errors import InputError
-from taxoscape.tables import open_text
 from taxoscape.taxonomy.lineages import RANKS
 
 FORMAT = "a lineage like >Bacteria;Firmicutes;Bacilli; is needed"
@@ -60,11 +59,10 @@ def read_training_set(path: str | Path) -> TrainingSet:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Headers and sequence lines of a FASTA of lineages with their numbers; raises InputError for anything else."""
-    if not path.is_file():
-        raise InputError(f"taxonomy.training_set {path} does not exist")
+    inputs.regular(path, "taxonomy.training_set")
     empty = True
     try:
-        with open_text(path) as handle:
+        with inputs.open_text(path) as handle:
             for number, line in enumerate(handle, 1):
                 line = line.strip()
                 if line.startswith(">"):
@@ -74,7 +72,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise InputError(f"taxonomy.training_set {path} line {number}: {line[:30]!r} is no FASTA: {FORMAT}")
                 if line:
                     yield number, line
-    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
+    except inputs.CUT as error:
         raise InputError(f"taxonomy.training_set {path} cannot be read to its end: {error}") from error
     if empty:
         raise InputError(f"taxonomy.training_set {path} holds no sequence")
