@@ -38,7 +38,7 @@ KILLS = {
     "unifrac": ("results/unifrac/faith_pd.tsv", 0),
     "diversity": ("results/diversity/alpha_tests.tsv", 0),
     "aam": ("results/aam/checkpoints/[^/]+/[^/]+", 2),
-    "phenotype": ("results/phenotype/checkpoints/[^/]+/[^/]+", 2),
+    "phenotype": ("results/phenotype/checkpoints/[^/]+/[^/]+", 1),
     "diffusion": ("results/diffusion/checkpoints/[^/]+/[^/]+", 1),
     "forecast": ("results/forecast/checkpoints/[^/]+/[^/]+", 1),
     "evaluation": ("results/evaluation/generation.json", 0),
