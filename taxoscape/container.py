@@ -10,9 +10,7 @@ def check_image(image: str | None) -> None:
     """Raise InputError unless the config names an image: an address, or a file that is there."""
     how = "make image builds one (docs/container.md)"
     if image is None:
-        raise InputError(
-            f"--sdm apptainer needs an image, but container is null: name a .sif file or docker://...; {how}"
-        )
+        raise InputError(f"--sdm apptainer needs an image: set container to a .sif file or docker://ADDRESS; {how}")
     if "://" not in image and not Path(image).is_file():
         raise InputError(f"container {image} does not exist (paths are relative to the working directory); {how}")
 
