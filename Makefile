@@ -1,5 +1,8 @@
 # make demo: set up, then run the whole chain on the simulated cohort. make test: what a newcomer needs to trust it.
-.PHONY: setup setup-tests demo test bench lint
+# make image: the same set-up as a container image, by podman or docker.
+.PHONY: setup setup-tests demo test bench lint image
+ENGINE ?= $(shell command -v podman || command -v docker)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 CORES ?= $(shell env -u OMP_NUM_THREADS nproc)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export LC_ALL = C.UTF-8
@@ -24,3 +27,7 @@ lint: setup
 	ruff format --check .
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
+
+image:
+	@[ -n "$(ENGINE)" ] || { echo "error: make image needs podman or docker, and neither is installed" >&2; exit 2; }
+	$(ENGINE) build --file Containerfile --tag taxoscape:$(VERSION) .

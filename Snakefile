@@ -14,6 +14,12 @@ if not (config["input"]["samples"] or config["input"]["table"]):
 
 
 include: "workflow/rules/common.smk"
+
+
+# Used under --sdm apptainer, and only then.
+container: config["container"]
+
+
 include: "workflow/rules/references.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/reads.smk"

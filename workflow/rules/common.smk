@@ -4,6 +4,7 @@ import re
 import yaml
 
 from taxoscape import checks, demo, references, workplace
+from taxoscape.container import check_image, with_repository
 from taxoscape.digest import code
 from taxoscape.errors import told
 from taxoscape.forecast.check import why_not
@@ -44,16 +45,23 @@ with open(f"{workflow.basedir}/config/config.yaml") as handle:
     config = checks.ordered(config, yaml.safe_load(handle))
 KIND = config["input"]["kind"]
 DEMO = config["input"]["samples"] == demo.SAMPLES
+DEPLOYMENT = workflow.deployment_settings
+IN_IMAGE = any(method.name == "APPTAINER" for method in DEPLOYMENT.deployment_method)
 
 # Jobs parse the workflow again; what the main process has accepted needs no second look.
 if workflow.is_main_process:
     with told():
         checks.check_config(config, f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
         # Where Snakemake brings the programs (--sdm), they are not on this path.
-        if not workflow.deployment_settings.deployment_method:
+        if not DEPLOYMENT.deployment_method:
             checks.check_programs(config)
+        if IN_IMAGE:
+            check_image(config["container"])
         if not DEMO:
             checks.check_study(config)
+
+if IN_IMAGE:
+    DEPLOYMENT.apptainer_args = with_repository(DEPLOYMENT.apptainer_args, workflow.basedir)
 
 if KIND == "reads":
     SHEET = demo.sheet(config["demo"]) if DEMO else checks.read_sheet(config["input"]["samples"])
