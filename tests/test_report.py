@@ -122,7 +122,8 @@ def test_every_caption_has_a_title_and_says_what_to_see(name):
 
 
 def test_every_caption_is_of_a_figure():
-    code = "".join(path.read_text() for path in (ROOT / "taxoscape" / "report").glob("*.py"))
+    places = [*(ROOT / "taxoscape" / "report").glob("*.py"), *(ROOT / "workflow" / "rules").glob("*.smk")]
+    code = "".join(path.read_text() for path in places)
     unused = {path.stem for path in CAPTIONS.glob("*.rst")} - set(re.findall(r'"([a-z_]+)"', code))
     assert not unused, f"no figure bears {unused}"
 

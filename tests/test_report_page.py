@@ -17,7 +17,8 @@ OVERLAPS = """
     const found = [], of = (element) => element.getBoundingClientRect();
     const parents = "main, main > section, .figures, .cards, .tiles, figure, .checks li";
     for (const parent of document.querySelectorAll(parents)) {
-        const boxes = [...parent.children].map((child) => [child, of(child)]);
+        const blocks = [...parent.children].filter((child) => getComputedStyle(child).display !== "inline");
+        const boxes = blocks.map((child) => [child, of(child)]);
         const inside = boxes.filter(([, box]) => box.width && box.height);
         for (const [i, [a, first]] of inside.entries()) for (const [b, second] of inside.slice(i + 1)) {
             const across = Math.min(first.right, second.right) - Math.max(first.left, second.left);

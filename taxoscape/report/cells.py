@@ -41,6 +41,11 @@ def percent(share: float | None) -> str:
     return "" if share is None or pd.isna(share) else f"{share:.1%}"
 
 
+def percent_interval(entry: dict) -> str:
+    """Share with its interval, in percent: `58% (55% to 62%)`."""
+    return f"{entry['value']:.0%} ({entry['low']:.0%} to {entry['high']:.0%})"
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """Number with its noun: `1 sample`, `1,204 samples`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

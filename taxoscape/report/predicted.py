@@ -7,7 +7,7 @@ import pandas as pd
 
 from taxoscape.aam.metrics import outcome
 from taxoscape.report import figures
-from taxoscape.report.cells import interval
+from taxoscape.report.cells import interval, percent_interval
 from taxoscape.report.parts import Check, Figure, Section, Table, Verdict, drawn, stored
 
 METRICS = {
@@ -169,7 +169,7 @@ def _covers(target: str, found: dict, level: int) -> Check:
     entry = found["models"]["diffusion"][f"cover{level}"]
     good = entry["low"] <= level / 100 <= entry["high"]
     return Check(
-        f"{target}: truths in the {level} % interval", interval(entry), f"its interval holds {level / 100:g}", good
+        f"{target}: truths in the {level} % interval", percent_interval(entry), f"its interval holds {level}%", good
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from taxoscape.forecast.baselines import NAMES
 from taxoscape.forecast.check import why_not
 from taxoscape.forecast.evaluate import METRICS, PASSES
-from taxoscape.report.cells import count, interval
+from taxoscape.report.cells import count, interval, percent_interval
 from taxoscape.report.parts import Check, Section, Table, Verdict, stored
 
 PLOTS = ["forecast_errors", "forecast_coverage", "what_if"]
@@ -29,10 +29,11 @@ def forecasts(files: dict, config: dict) -> Section:
         "over subjects; a difference counts only when its interval leaves out zero.",
         verdicts=[_verdict(found)],
     )
-    section.facts = [
-        (f"Judged by, {name}", f"{count(entry['tasks'], 'sample')} of {count(entry['subjects'], 'subject')}.")
+    sizes = [
+        f"{name}: {count(entry['tasks'], 'sample')} of {count(entry['subjects'], 'subject')}"
         for name, entry in found["bins"].items()
     ]
+    section.facts = [("Judged by", f"{'; '.join(sizes)}.")]
     section.checks = [_covers(name, entry, level) for name, entry in found["bins"].items() for level in PASSES]
     section.links = [("../forecast/course.html", "One subject's landscape in time, observed and forecast")]
     errors, coverage, *what_if = map(stored, files["forecast_plots"], PLOTS)
@@ -98,7 +99,7 @@ def _covers(name: str, entry: dict, level: str) -> Check:
     held = entry["models"][OWN][level]
     return Check(
         f"{name}: observed inside the {level[-2:]} % intervals",
-        interval(held),
+        percent_interval(held),
         f"{low:.0%} to {high:.0%}",
         low <= held["value"] <= high,
     )

@@ -90,7 +90,7 @@ rule write_report:
         forecast="results/forecast/metrics.json" if FORECASTS else [],
         forecast_plots=expand("results/forecast/{name}.png", name=FORECAST_PLOTS) if FORECASTS else [],
     output:
-        html="results/report/report.html",
+        html=shown("results/report/report.html", "report"),
     log:
         "logs/report/write_report.log",
     benchmark:
