@@ -133,6 +133,19 @@ def test_the_report_of_a_study_fits_and_its_links_lead_to_files(chain, browser, 
     assert [link for link in links if link[0] == "#" and not browser.run(KNOWN, link[1:])] == []
 
 
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", ["images/gallery.html", "forecast/course.html", "reads/reads.html"])
+def test_pages_beside_the_report_fit_phones_and_wide_screens(chain, browser, name, width, dark):
+    browser.open(chain.result(name), width=width, dark=dark)
+    browser.run("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run("return document.querySelectorAll('meta[name=viewport]').length") == 1
+    assert browser.run(CONTRASTS) == []
+    assert browser.run(OVERLAPS) == []
+    assert [entry for entry in browser.console() if entry["level"] == "SEVERE"] == []
+
+
 KNOWN = "return !!document.getElementById(arguments[0])"
 # A row of the table of results in Snakemake's report, by its title, and what a click on one of its icons opens.
 CLICK = """const row = [...document.querySelectorAll("tr")].find((one) => one.textContent.includes(arguments[0]));

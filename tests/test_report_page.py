@@ -38,6 +38,7 @@ CONTRASTS = """
             const colour = getComputedStyle(at).backgroundColor;
             if (parts(colour).length < 4 || parts(colour)[3] > 0) return colour;
         }
+        return "rgb(255, 255, 255)";
     };
     const poor = [];
     for (const element of document.querySelectorAll("body *")) {
