@@ -10,8 +10,8 @@ from taxoscape.report.cells import count, percent
 from taxoscape.report.parts import Check, Section, Table, stored
 
 PREVIEWS = ["taxa", "samples", "channels", "difference", "noise"]
-# A rule of thumb, as are 0 shared pixels and that the hyperbolic embedding is the better one: it stops nothing.
-KEPT = 0.9  # of a sample's reads, in the median, that stand on the landscape
+# Rules of thumb, as are 0 shared pixels and that the hyperbolic embedding is the better one: they stop nothing.
+KEPT, LEAST = 0.9, 0.5  # of a sample's reads that stand on the landscape: in the median, and at least
 INVERSE = 1e-4  # L1 distance between compositions that counts as the same
 EMBEDDING = {
     "pearson": "Pearson correlation",
@@ -74,7 +74,7 @@ def landscape(files: dict, config: dict) -> Section:
     quality = json.loads(Path(files["images_quality"]).read_text())
     asvs = tables.read_table(files["table"]).shape[0]
     left, size = asvs - quality["taxa"], config["images"]["size"]
-    kept, worst = quality["reads_kept_median"], quality["inverse_l1_worst"]
+    kept, least, worst = quality["reads_kept_median"], quality["reads_kept_least"], quality["inverse_l1_worst"]
     section = Section(
         "images",
         "Landscapes",
@@ -85,12 +85,12 @@ def landscape(files: dict, config: dict) -> Section:
             (
                 "Left out",
                 f"{count(left, 'ASV')} that stand in fewer than {config['layout']['prevalence']:.0%} of the training "
-                f"samples (layout.prevalence); {percent(1 - kept)} of the reads of the median sample, "
-                f"{percent(1 - quality['reads_kept_least'])} at most.",
+                f"samples (layout.prevalence), with {percent(1 - kept)} of the reads of the median sample.",
             ),
         ],
         [
             Check("Reads on the landscape, median sample", percent(kept), f"at least {KEPT:.0%}", kept >= KEPT),
+            Check("The same, sample with fewest", percent(least), f"at least {LEAST:.0%}", least >= LEAST),
             Check("Taxa that share a pixel", f"{quality['shared_pixels']:,}", "0", quality["shared_pixels"] == 0),
             Check("Error of the way back, worst sample", f"{worst:.1e}", f"below {INVERSE:g}", worst < INVERSE),
             Check("Condition number of the way back", f"{quality['condition_number']:.3g}", "none; 1 is ideal", None),

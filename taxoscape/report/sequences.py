@@ -32,7 +32,7 @@ COLUMNS = {
     "abundance": "left by abundance",
     "lineage": "left by lineage",
 }
-PRIMERS = {"asvs": "ASVs", "step": "step", "setting": "setting", "value": "value", "reads": "reads"}
+FILTERED = {"asvs": "ASVs", "step": "step", "setting": "setting", "value": "value", "reads": "reads"}
 
 
 def reads(files: dict, config: dict) -> Section:
@@ -111,7 +111,7 @@ def selection(files: dict, config: dict) -> Section:
     ]
     section.figures = [stored(files["depths_plot"], "depths")]
     if asvs:
-        section.tables.append(Table("What each filter removed", filtered.rename(columns=PRIMERS)))
+        section.tables.append(Table("What each filter removed", filtered.rename(columns=FILTERED), folded=True))
     if len(dropped):
         section.tables.append(Table("Samples left out by rarefaction", numbers(dropped), file=str(files["dropped"])))
     return section
