@@ -128,6 +128,16 @@ def test_every_caption_is_of_a_figure():
     assert not unused, f"no figure bears {unused}"
 
 
+def test_every_figure_and_page_that_a_rule_writes_is_in_snakemakes_report():
+    found = 0
+    for rules in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for outputs in re.findall(r"output:(.*?)log:", rules.read_text(), re.DOTALL):
+            for before, path in re.findall(r'(\w+\()?\s*"(results/[^"]+\.(?:png|html))"', outputs):
+                assert before == "shown(", f"{path} of {rules.name} is not shown by snakemake --report"
+                found += 1
+    assert found > 20
+
+
 @pytest.mark.parametrize(
     ("lineage", "said"),
     [

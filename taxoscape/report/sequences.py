@@ -17,7 +17,7 @@ MAJORITY = 0.5
 LOSSES = {
     "filtered": ("input", "at the quality filter"),
     "denoised": ("filtered", "in denoising"),
-    "merged": ("denoised", "at merging, where mates do not overlap or differ"),
+    "merged": ("denoised", "at merging (mates that do not overlap, or disagree)"),
     "nonchimeric": ("merged", "as chimeras"),
 }
 COLUMNS = {
