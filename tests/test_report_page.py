@@ -261,9 +261,17 @@ def test_a_link_to_a_word_unfolds_it(browser, page):
 
 
 def test_everything_is_printed(browser, page):
-    shown(browser, page)
+    shown(browser, page, width=760)
+    browser.cdp("Emulation.setEmulatedMedia", media="print")
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert browser.run("return document.querySelectorAll('main details:not([open])').length") == 0
+    cut = (
+        "return [...document.querySelectorAll('.scroll, pre')].filter((one) => one.scrollHeight > one.clientHeight + 1)"
+    )
+    assert browser.run(f"{cut}.length") == 0
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run(OVERLAPS) == []
+    browser.cdp("Emulation.setEmulatedMedia", media="")
     browser.run("dispatchEvent(new Event('afterprint'))")
     assert browser.run("return document.querySelectorAll('main details[open]').length") == 0
 
