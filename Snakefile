@@ -8,6 +8,9 @@ min_version("9.0")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 if not (config["input"]["samples"] or config["input"]["table"]):
 
     configfile: f"{workflow.basedir}/config/demo.yaml"

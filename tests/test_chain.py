@@ -3,13 +3,16 @@
 import json
 import re
 import shutil
+import zipfile
 
 import biom
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from browser import chromium
 from conftest import Chain
+from test_report_page import CONTRASTS, OVERLAPS
 
 from taxoscape import images, tables
 from taxoscape.raster import invert, rasterize
@@ -104,6 +107,77 @@ def test_the_report_is_one_file_that_says_the_data_are_simulated(chain):
         "diffusion",
     ):
         assert f'<section id="{stage}">' in html
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("chromium")) as driven:
+        yield driven
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_report_of_a_study_fits_and_its_links_lead_to_files(chain, browser, width):
+    path = chain.result("report/report.html")
+    browser.open(path, width=width)
+    browser.run("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run(OVERLAPS) == []
+    assert browser.run(CONTRASTS) == []
+    assert browser.wait("return [...document.images].every((image) => image.complete)")
+    assert browser.run("return [...document.querySelectorAll('main img')].every((image) => image.naturalWidth)")
+    assert [entry for entry in browser.console() if entry["level"] == "SEVERE"] == []
+    links = browser.run("return [...document.querySelectorAll('a')].map((link) => link.getAttribute('href'))")
+    files = {link for link in links if not link.startswith(("#", "http"))}
+    assert len(files) > 15
+    assert [link for link in files if not (path.parent / link).is_file()] == []
+    assert [link for link in links if link[0] == "#" and not browser.run(KNOWN, link[1:])] == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", ["images/gallery.html", "forecast/course.html", "reads/reads.html"])
+def test_pages_beside_the_report_fit_phones_and_wide_screens(chain, browser, name, width, dark):
+    browser.open(chain.result(name), width=width, dark=dark)
+    browser.run("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.run("return document.querySelectorAll('meta[name=viewport]').length") == 1
+    assert browser.run(CONTRASTS) == []
+    assert browser.run(OVERLAPS) == []
+    assert [entry for entry in browser.console() if entry["level"] == "SEVERE"] == []
+
+
+KNOWN = "return !!document.getElementById(arguments[0])"
+# A row of the table of results in Snakemake's report, by its title, and what a click on one of its icons opens.
+CLICK = """const row = [...document.querySelectorAll("tr")].find((one) => one.textContent.includes(arguments[0]));
+    const icon = row && [...row.querySelectorAll("a")].find((one) => one.getAttribute("iconname") === arguments[1]);
+    icon?.click(); return !!icon;"""
+
+
+def test_snakemakes_own_report_works_offline_with_captions(chain, browser, tmp_path):
+    path = tmp_path / "snakemake.html"
+    done = chain.run("--report", str(path))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    browser.open(path)
+    browser.wait("return document.body.innerText.includes('5 Landscapes')")
+    assert "beside honest baselines" in browser.run("return document.body.innerText")
+    browser.run("[...document.querySelectorAll('span')].find((one) => one.textContent === '5 Landscapes').click()")
+    browser.wait("return document.body.innerText.includes('The map of taxa')")
+    assert browser.run(CLICK, "The map of taxa", "eye")
+    browser.wait("return [...document.images].some((image) => image.naturalWidth > 1000)")
+    assert browser.run(CLICK, "The map of taxa", "information-circle")
+    browser.wait("return document.body.innerText.includes('Clades should form patches')")
+    fetched = "return performance.getEntriesByType('resource').filter((one) => /^http/.test(one.name)).length"
+    assert browser.run(fetched) == 0
+    assert [entry for entry in browser.console() if entry["level"] == "SEVERE"] == []
+
+
+def test_snakemakes_report_is_an_archive_too(chain, tmp_path):
+    path = tmp_path / "snakemake.zip"
+    done = chain.run("--report", str(path))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    names = zipfile.ZipFile(path).namelist()
+    assert any(name.endswith("report.html") for name in names)
+    assert any(name.endswith("gallery.html") for name in names)
 
 
 def test_a_table_without_sequences_reaches_the_report(chain, tmp_path):

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import biom
 import numpy as np
@@ -15,35 +16,40 @@ from matplotlib.figure import Figure
 
 from taxoscape.digest import ROOT
 from taxoscape.files import write_json, write_tsv
+from taxoscape.filter import STEPS
 from taxoscape.palette import UNASSIGNED, choose_clades
-from taxoscape.report import cards, community, figures, learned, measured, methods
-from taxoscape.report.cells import format_cell, interval
+from taxoscape.report import cards, community, downloads, figures, measured, methods, predicted, sequences, words
+from taxoscape.report.cells import format_cell, interval, plain_lineage
 from taxoscape.report.paragraphs import PARAGRAPHS
-from taxoscape.report.parts import Section, Table, drawn, page
+from taxoscape.report.parts import CAPTIONS, Check, Section, Table, caption, drawn, page
 
-TEMPLATE = ROOT / "workflow" / "report" / "report.html.j2"
+TEMPLATES = ROOT / "workflow" / "report" / "report"
+CONTENT = {
+    "title": "t",
+    "subtitle": "s",
+    "simulated": False,
+    "note": None,
+    "tiles": [("1", "sample")],
+    "ran": [("Input", "reads")],
+    "sections": [],
+    "downloads": {},
+    "settings": "seed: 0",
+    "words": words.WORDS,
+    "anchor": words.anchor,
+    "explained": words.explained,
+    "version": "0",
+}
 
 
 def render(**changes: object) -> str:
-    content = {
-        "title": "t",
-        "subtitle": "s",
-        "simulated": False,
-        "note": None,
-        "tiles": [("1", "sample")],
-        "verdicts": [],
-        "sections": [],
-        "settings": "seed: 0",
-        "version": "0",
-    }
-    return page(TEMPLATE, **(content | changes))
+    return page(TEMPLATES, **(CONTENT | changes))
 
 
-@pytest.mark.parametrize("place", ["title", "subtitle", "settings"])
+@pytest.mark.parametrize("place", ["title", "subtitle", "settings", "note"])
 def test_no_name_becomes_markup(place):
     html = render(**{place: "<script>alert(1)</script>"})
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert" in html
 
 
 def test_names_in_tables_and_captions_are_escaped():
@@ -56,7 +62,7 @@ def test_names_in_tables_and_captions_are_escaped():
 
 def test_a_template_that_lacks_a_value_fails():
     with pytest.raises(Exception, match="undefined"):
-        page(TEMPLATE, title="only")
+        page(TEMPLATES, title="only")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,128 @@ def test_an_interval_stands_beside_its_value():
 def test_a_long_table_counts_what_it_hides():
     table = Table("c", pd.DataFrame({"n": range(30)}), limit=10)
     assert len(table.shown) == 10
-    assert "and 20 more rows" in render(sections=[Section("a", "A", "", tables=[table])])
+    assert table.closed
+    assert "20 more rows" in render(sections=[Section("a", "A", "", tables=[table])])
+
+
+@pytest.mark.parametrize(
+    ("cells", "numeric"),
+    [
+        (["1", "2.5"], True),
+        (["-0.62 (-2.19 to 1.03)", ""], True),
+        (["61.3%", "100.0%"], True),
+        (["0.21 *", "1e-07"], True),
+        (["not defined", "1.5 (1 to 2)"], True),
+        (["240 and 160"], False),
+        (["1", "none"], False),
+        (["", ""], False),
+    ],
+)
+def test_columns_of_numbers_are_told_from_texts(cells, numeric):
+    assert Table("c", pd.DataFrame({"x": cells})).numeric == [numeric]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CAPTIONS.glob("*.rst")))
+def test_every_caption_has_a_title_and_says_what_to_see(name):
+    title, text = caption(name)
+    assert len(title) < 60
+    assert not title.endswith(".")
+    assert len(text) > 60
+    assert text.endswith(".")
+
+
+def test_every_caption_is_of_a_figure():
+    places = [*(ROOT / "taxoscape" / "report").glob("*.py"), *(ROOT / "workflow" / "rules").glob("*.smk")]
+    code = "".join(path.read_text() for path in places)
+    unused = {path.stem for path in CAPTIONS.glob("*.rst")} - set(re.findall(r'"([a-z_]+)"', code))
+    assert not unused, f"no figure bears {unused}"
+
+
+def test_every_figure_and_page_that_a_rule_writes_is_in_snakemakes_report():
+    found = 0
+    for rules in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for outputs in re.findall(r"output:(.*?)log:", rules.read_text(), re.DOTALL):
+            for before, path in re.findall(r'(\w+\()?\s*"(results/[^"]+\.(?:png|html))"', outputs):
+                assert before == "shown(", f"{path} of {rules.name} is not shown by snakemake --report"
+                found += 1
+    assert found > 20
+
+
+@pytest.mark.parametrize(
+    ("lineage", "said"),
+    [
+        ("k__Bacteria; p__Firmicutes; g__", "Bacteria › Firmicutes"),
+        ("d__Bacteria", "Bacteria"),
+        ("Unassigned", "Unassigned"),
+        ("k__; p__", "unassigned"),
+    ],
+)
+def test_lineages_are_written_for_people(lineage, said):
+    assert plain_lineage(lineage) == said
+
+
+@pytest.mark.parametrize(
+    ("heading", "word"),
+    [
+        ("R2", "R2"),
+        ("Bray-Curtis", "Bray-Curtis"),
+        ("NSTI, mean over reads", "NSTI"),
+        ("ASVs", "ASV"),
+        ("mean absolute error", "mean absolute error"),
+        ("CRPS per taxon (log-ratios)", "CRPS"),
+        ("sample", None),
+        ("mean", None),
+    ],
+)
+def test_headings_are_explained_by_their_word(heading, word):
+    assert words.explained(heading) == word
+
+
+def test_words_have_anchors_of_their_own():
+    anchors = [words.anchor(word) for word in words.WORDS]
+    assert len(set(anchors)) == len(anchors)
+
+
+def test_files_are_linked_from_where_the_page_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paths = ["results/export/table.biom", "results/aam/body mass/predictions.tsv", "results/other.txt"]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x" * 1_400_000)
+    found = downloads.downloads(paths)
+    assert list(found) == ["Study", "Learned"]
+    entry = found["Learned"][0]
+    assert entry.address == "../aam/body mass/predictions.tsv"
+    assert entry.about.startswith("body mass: ")
+    assert entry.size == "1.4 MB"
+
+
+def test_every_file_that_the_rule_hands_over_is_linked(tmp_path, monkeypatch):
+    rule = (ROOT / "workflow" / "rules" / "report.smk").read_text()
+    asked = rule[rule.index("DOWNLOADS = [") : rule.index("rule write_report")]
+    for pattern, *_ in downloads.FILES:
+        assert Path(pattern).name in asked, f"{pattern} is never handed over"
+
+
+def test_verdicts_are_marked_by_the_interval_of_the_difference():
+    def found(low, high, forest=(-1, 1), verdict="said."):
+        paired = {"mean": {"metric": "mae", "difference": 0, "low": low, "high": high}}
+        paired["random_forest"] = {"metric": "mae", "difference": 0, "low": forest[0], "high": forest[1]}
+        return {"paired": paired, "metric": "mae", "verdict": verdict}
+
+    assert predicted.verdict(found(-2, -1), "aam", "age").mark == "signal; level with the forest"
+    assert predicted.verdict(found(-2, -1, (1, 2)), "aam", "age").kind == "worse"
+    assert predicted.verdict(found(-2, 1), "aam", "age").mark == "no signal beyond guessing"
+    assert predicted.verdict(found(-2, -1, verdict="5 samples are too few."), "aam", "age").kind == "open"
+
+
+def test_what_is_missed_is_named_with_its_threshold():
+    checks = [Check("a", "1", "2", False), Check("b", "1", "1", True), Check("c", "1", "none", None)]
+    section = Section("s", "S", "", checks=checks, warnings=["w."])
+    assert section.attention == ["w.", "a: 1 (threshold: 2)."]
+    html = render(sections=[section])
+    assert "2 to look at" in html
+    assert [f">{mark}<" in html for mark in ("look here", "met", "for information")] == [True] * 3
 
 
 def test_phyla_are_shares_of_reads_in_the_colours_of_the_study():
@@ -115,41 +242,55 @@ TRUNCATION = {
 
 def dot() -> bytes:
     """Any PNG."""
-    return drawn(Figure(figsize=(0.1, 0.1)), "").png
+    return drawn(Figure(figsize=(0.1, 0.1)), "taxa").png
 
 
 def test_samples_that_lost_all_reads_are_named(tmp_path):
-    track = pd.DataFrame({"sample": ["good", "lost"]} | dict.fromkeys(figures.STEPS, [100, 50]))
-    track["nonchimeric"] = [80, 0]
+    track = pd.DataFrame({"sample": ["good", "lost"]} | dict.fromkeys(figures.STEPS, [100, 100]))
+    track["filtered"] = [100, 0]
+    for step in ("denoised_forward", "denoised_reverse", "merged", "nonchimeric"):
+        track[step] = [80, 0]
+    for step in STEPS:
+        track[step] = [80, 0]
     write_tsv(track, tmp_path / "track.tsv")
     write_tsv(pd.DataFrame(columns=["sample", "reads", "why"]), tmp_path / "dropped.tsv")
-    write_tsv(pd.DataFrame({"step": ["lineage"], "asvs": [3]}), tmp_path / "filtered.tsv")
+    write_tsv(
+        pd.DataFrame({"step": ["lineage"], "setting": ["exclude"], "value": ["x"], "asvs": [3], "reads": [9]}),
+        tmp_path / "filtered.tsv",
+    )
     files = {name: tmp_path / f"{name}.tsv" for name in ("track", "dropped", "filtered")}
     files["error_plots"] = [str(tmp_path / "quality_plot.png")]
     for name in ("quality_plot", "depths_plot"):
         files[name] = tmp_path / f"{name}.png"
         files[name].write_bytes(dot())
-    write_json({"depth": 10, "chosen": True, "keep": 0.9}, tmp_path / "depth.json")
+    depth = {"depth": 10, "chosen": True, "keep": 0.9, "samples": 2, "kept": 1, "share_of_reads": 0.5}
+    write_json(depth | {"reads": {"smallest": 5, "median": 40.0, "largest": 80}}, tmp_path / "depth.json")
     write_json(TRUNCATION, tmp_path / "truncation.json")
     files |= {name: tmp_path / f"{name}.json" for name in ("depth", "truncation")}
-    section = measured.reads(files, {})
-    assert section.warnings == ["1 samples lost all their reads: lost."]
-    assert len(section.figures) == 3
+    section = sequences.reads(files, DEFAULTS)
+    assert section.warnings == ["1 sample lost all their reads: lost."]
+    assert len(section.figures) == 2
     assert len(section.folded) == 1
-    assert "10 reads were drawn of every sample" in section.notes[-1]
-    assert "chosen to keep 90% of the samples" in section.notes[-1]
+    facts = dict(section.facts)
+    assert facts["Came in"] == "200 reads (pairs count once) of 2 samples."
+    assert facts["Lost"].startswith("60.0% of them: 50.0% at the quality filter")
+    assert [check.good for check in section.checks] == [False, True, True, False]
+    section = sequences.selection(files, DEFAULTS)
+    assert "10 reads were drawn of every sample" in section.lead
+    assert "chosen to keep 90% of the samples" in section.lead
+    assert section.checks[0].good is False
 
 
 def test_the_truncation_used_stands_beside_the_suggested_one(tmp_path):
     write_json(TRUNCATION, tmp_path / "truncation.json")
-    row = measured.truncation_table(tmp_path / "truncation.json").iloc[0]
+    row = sequences.truncation_table(tmp_path / "truncation.json").iloc[0]
     assert row["used, nt"] == "230 and 150"
     assert row["used: passes the filter"] == "91.0%"
     assert row["suggested, nt"] == ""
 
 
 def test_numbers_of_a_table_become_numbers_and_texts_stay():
-    frame = measured.numbers(pd.DataFrame({"name": ["7a", "8"], "p": ["0.01", ""], "why": ["", ""]}))
+    frame = sequences.numbers(pd.DataFrame({"name": ["7a", "8"], "p": ["0.01", ""], "why": ["", ""]}))
     assert frame["p"].iloc[0] == 0.01
     assert pd.isna(frame["p"].iloc[1])
     assert list(frame["name"]) == ["7a", "8"]
@@ -158,15 +299,22 @@ def test_numbers_of_a_table_become_numbers_and_texts_stay():
 
 def test_models_stand_in_one_table_with_their_intervals():
     entry = {"value": 1.0, "low": 0.5, "high": 1.5}
-    table = learned.models_table({"aam": {"mae": entry, "r2": entry}, "random_forest": {"mae": entry}})
-    assert list(table["model"]) == ["aam", "random forest"]
-    assert table.iloc[0, 1] == "1 (0.5 to 1.5)"
-    assert table.iloc[1, 2] == ""
+    found = {"target": "age", "metric": "mae", "n": 9, "groups": 3, "folds": 2, "repeats": 1}
+    found["models"] = {"aam": {"mae": entry, "r2": entry}, "random_forest": {"mae": entry}}
+    less = {"metric": "mae", "difference": -2, "low": -3, "high": -1}
+    found["paired"] = {"random_forest": less}
+    found["stack"] = {"model": {"mae": entry}, "paired": {"aam": less}}
+    table = predicted.models_table(found).frame
+    assert list(table["model"]) == ["attention model (AAM)", "random forest", "mean of AAM and random forest"]
+    assert list(table.iloc[0]) == ["attention model (AAM)", "1 (0.5 to 1.5)", "", "", "1 (0.5 to 1.5)"]
+    assert list(table.iloc[1])[2:] == ["-2 (-3 to -1)", "better", ""]
+    # The stack is better than AAM, so AAM is worse than it.
+    assert list(table.iloc[2])[2:] == ["2 (1 to 3)", "worse", ""]
 
 
 def test_figures_are_the_same_bytes_twice():
     values = pd.DataFrame({"value": [1.0, 2.0], "low": [0.5, 1.5], "high": [1.5, 2.5]}, index=["aam", "mean"])
-    first, second = (drawn(figures.model_intervals(values, "error"), "c").png for _ in range(2))
+    first, second = (drawn(figures.model_intervals(values, "aam", "error"), "models").png for _ in range(2))
     assert first == second
 
 
@@ -178,18 +326,21 @@ def test_distributions_stand_beside_their_baselines(tmp_path):
         "diffusion": {"mae": entry, "crps": entry, "cover50": entry, "cover90": entry},
         "random_forest": {"mae": entry, "crps": entry, "cover50": none, "cover90": none},
     }
-    found["paired"] = {"random_forest": {"mae": entry, "crps": entry}}
+    found |= {"target": "age", "metric": "crps"}
+    found["paired"] = {name: {"mae": entry, "crps": entry} for name in ("mean", "random_forest", "quantile_forest")}
+    found["models"] |= dict.fromkeys(("mean", "quantile_forest"), found["models"]["random_forest"])
     write_json(found, tmp_path / "metrics.json")
     (tmp_path / "dot.png").write_bytes(dot())
     files = {"phenotype": {"age": tmp_path / "metrics.json"}}
     files |= dict.fromkeys(("phenotype_plots", "calibration_plots"), {"age": tmp_path / "dot.png"})
-    section = learned.phenotype(files, DEFAULTS)
-    assert section.notes == ["age: better than chance"]
-    models, differences = (table.frame for table in section.tables)
+    section = predicted.phenotype(files, DEFAULTS)
+    assert [verdict.text for verdict in section.verdicts] == ["better than chance"]
+    models = section.tables[0].frame
+    assert list(models.columns[:4]) == ["model", "CRPS", "diffusion minus it", "diffusion is"]
+    assert list(models.iloc[1])[:4] == ["random forest", "1.5 (1 to 2)", "1.5 (1 to 2)", "worse"]
     assert models.iloc[1, -1] == "not defined"
-    assert list(differences.iloc[0]) == ["random forest", "1.5 (1 to 2)", "1.5 (1 to 2)"]
-    assert list(differences.columns) == ["baseline", "difference in mean absolute error", "difference in CRPS"]
     assert len(section.figures) == 2
+    assert [check.good for check in section.checks] == [False, False]
 
 
 DEFAULTS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -249,8 +400,8 @@ def test_the_methods_say_what_ran(tmp_path):
     assert "dada2 1.26.0 (Callahan et al. 2016)" in section.notes[0]
     assert ["denoise", "dada2", "1.26.0"] in section.tables[0].frame.to_numpy().tolist()
     assert ["denoise", "dada", '{"pool": false}'] in section.tables[1].frame.to_numpy().tolist()
-    assert section.tables[2].frame["doi"].str.contains("10.1038/nmeth.3869").any()
-    assert not section.tables[2].frame["reference"].str.contains("IQ-TREE").any()
+    assert "10.1038/nmeth.3869" in [doi for _, doi in section.references]
+    assert not any("IQ-TREE" in reference for reference, _ in section.references)
 
 
 def test_an_at_sign_of_a_study_is_no_citation():
@@ -277,15 +428,31 @@ PERMANOVA = pd.DataFrame(
 
 
 def test_fields_with_and_without_a_difference_are_named():
-    said = community._found(PERMANOVA)
+    said = community.found_between(PERMANOVA)
     assert "Communities differ with age" in said
     assert "No difference with diet was found" in said
-    assert community._found(PERMANOVA.assign(p=None)) == "No field of the metadata could be tested."
+    assert community.found_between(PERMANOVA.assign(p=None)) == "No field of the metadata could be tested."
+
+
+def test_tests_are_crossed_and_marked_where_q_is_small():
+    table = community.crossed(PERMANOVA, "metric", community.METRICS, "r2")
+    assert list(table.columns) == ["field", "compared", "Bray-Curtis"]
+    assert sorted(table["Bray-Curtis"]) == ["0.01", "0.2 *"]
+
+
+def test_what_could_not_be_tested_says_why():
+    tests = PERMANOVA.assign(p=[0.001, None], note=["", "too few"])
+    assert community.untested(tests) == ["diet (subjects): too few."]
 
 
 def test_taxa_are_shown_by_the_size_of_a_sound_effect():
-    taxa = pd.DataFrame({"taxon": list("abc"), "log2_fold_change": [1.0, -3.0, 9.0], "q": [0.01, 0.001, 0.5]})
-    assert list(community.differential_table(taxa)["taxon"]) == ["b", "a"]
+    taxa = pd.DataFrame({"taxon": ["k__B; g__a", "k__B; g__b", "g__c"], "log2_fold_change": [1.0, -3.0, 9.0]})
+    taxa = taxa.assign(q=[0.01, 0.001, 0.5], low=0.0, high=1.0, field="age", contrast="x", prevalence=0.5)
+    taxa["mean_share"] = 0.1
+    table = community.differential_table(taxa)
+    assert list(table["taxon"]) == ["b", "a"]
+    assert list(table["of"]) == ["B", "B"]
+    assert table["log2 fold change"].iloc[0] == "-3 (0 to 1)"
 
 
 # Model cards

@@ -51,12 +51,12 @@ def phylum_bars(shares: pd.DataFrame, clades: Clades) -> Figure:
     return figure
 
 
-def model_intervals(values: pd.DataFrame, label: str) -> Figure:
-    """Dots with intervals, one row a model: columns value, low, high; index the model names."""
+def model_intervals(values: pd.DataFrame, own: str, label: str) -> Figure:
+    """Dots with intervals, one row a model: columns value, low, high; index the model names, `own` in red."""
     figure = Figure(figsize=(7, 0.5 + 0.42 * len(values)))
     ax = figure.subplots()
     for row, (name, entry) in enumerate(values[::-1].iterrows()):
-        colour = "firebrick" if name == "aam" else "0.35"
+        colour = "firebrick" if name == own else "0.35"
         ax.plot([entry["low"], entry["high"]], [row, row], color=colour, lw=2)
         ax.plot(entry["value"], row, "o", color=colour)
     ax.set_yticks(range(len(values)), values.index[::-1])

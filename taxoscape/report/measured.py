@@ -1,4 +1,4 @@
-"""Sections about what was measured: reads, lineages, tree, functions, hosts."""
+"""Sections about what was measured of the ASVs and their hosts: lineages, tree, functions, metadata."""
 
 import json
 from pathlib import Path
@@ -7,21 +7,16 @@ import biom
 import pandas as pd
 
 from taxoscape import metadata, tables
-from taxoscape.filter import STEPS
 from taxoscape.palette import Clades, clades_at, study_clades
 from taxoscape.report import figures
-from taxoscape.report.parts import Section, Table, drawn, stored
+from taxoscape.report.cells import count, listed, percent, plain_lineage
+from taxoscape.report.parts import Check, Section, Table, drawn, stored
+from taxoscape.report.sequences import numbers
 
 MOST_TAXA = 10  # of a rank in the table
-QUALITY = (
-    "Quality along the reads, with the length they are cut to. Cutting before the median falls keeps errors out; the "
-    "two cut reads must still overlap."
-)
-FUNCTIONS = [
-    "Gene copies by channel in the genera with most reads, against the mean genus.",
-    "How far the reads are from the reference genomes that their profiles come from.",
-]
-DEPTHS = "What a rarefaction depth costs: samples and reads kept at each depth, and the depth that was used."
+# Rules of thumb: they mark what deserves a look, and stop nothing.
+NAMED = 0.9  # of the reads, at the phylum
+PROFILED = 0.9  # of the reads, with genes of their own
 TREE = {
     "height": "height, root to deepest tip (substitutions per site)",
     "diameter": "diameter, largest distance between tips (substitutions per site)",
@@ -31,114 +26,65 @@ TREE = {
     "polytomies": "nodes with more than two children",
     "long_branches_total": "very long branches to a tip",
 }
-
-
-def reads(files: dict, config: dict) -> Section:
-    """Reads that came in, their quality, and what was lost at each step."""
-    track = tables.read_tsv(files["track"], "track").set_index("sample").apply(pd.to_numeric)
-    dropped = tables.read_tsv(files["dropped"], "dropped samples")
-    if "truncation" in files:
-        kept = track["nonchimeric"].sum() / max(track["input"].sum(), 1)
-        section = Section(
-            "reads",
-            "Reads",
-            f"{int(track['input'].sum()):,} reads (pairs count once) of {len(track)} samples came in; {kept:.1%} of "
-            "them ended in an amplicon sequence variant (ASV) after filtering, denoising (DADA2), merging and chimera "
-            "removal.",
-        )
-        section.figures = [
-            stored(files["quality_plot"], QUALITY),
-            drawn(
-                figures.read_tracking(track.reset_index()),
-                "What is left after each step, one line a sample. A steep fall at the filter means a poor run or too "
-                "long a cut; at merging, too short an overlap; at chimeras, primers left on.",
-            ),
-        ]
-        section.folded = [stored(path, error_caption(Path(path))) for path in files["error_plots"]]
-        section.links = [("../reads/reads.html", "Quality of the reads, sample by sample")]
-        section.tables = [Table("Truncation, run by run", truncation_table(files["truncation"]))]
-        if "primers" in files:
-            section.tables.append(Table("Primers found and cut", numbers(tables.read_tsv(files["primers"], "primers"))))
-        lost = list(track.index[(track["input"] > 0) & (track["nonchimeric"] == 0)])
-        if lost:
-            section.warnings.append(f"{len(lost)} samples lost all their reads: {', '.join(lost)}.")
-        section.tables.append(Table("Reads left per sample after each step", track.reset_index()))
-    else:
-        section = Section(
-            "reads", "Table", f"The study came as a table of {len(track)} samples; no reads were processed."
-        )
-        left = track[["nonchimeric", *STEPS]].rename(columns={"nonchimeric": "reads"})
-        section.tables = [Table("Reads per sample, and what each filter leaves of them", left.reset_index())]
-    depth = json.loads(Path(files["depth"]).read_text())
-    why = f" The depth was chosen to keep {depth['keep']:.0%} of the samples." if depth["chosen"] else ""
-    section.notes.append(
-        f"{depth['depth']:,} reads were drawn of every sample (rarefaction); {len(dropped)} had fewer.{why}"
-    )
-    section.figures.append(stored(files["depths_plot"], DEPTHS))
-    section.tables.append(Table("What each filter removed", numbers(tables.read_tsv(files["filtered"], "filter"))))
-    if len(dropped):
-        section.tables.append(Table("Samples left out by rarefaction", dropped))
-    return section
-
-
-def error_caption(path: Path) -> str:
-    """Caption of the plot errors/<run>/<direction>.png."""
-    return (
-        f"Error model of run {path.parent.name}, {path.stem} reads: dots are the rates seen at each quality, the line "
-        "is the rate used. Dots should follow the line, and rates fall as the quality rises."
-    )
-
-
-def truncation_table(path: str) -> pd.DataFrame:
-    """One row a run: lengths used and suggested, with the shares of the sampled reads that pass and can overlap."""
-    found = json.loads(Path(path).read_text())
-    rows = []
-    for run, entry in found["runs"].items():
-        row = {"run": run, "amplicon, median nt": entry.get("amplicon_length", {}).get("median")}
-        for name in ("used", "suggested"):
-            about = entry[name] or {}
-            row[f"{name}, nt"] = " and ".join(str(length) for length in about.get("truncate", []))
-            row[f"{name}: passes the filter"] = percent(about.get("passes"))
-            row[f"{name}: overlaps"] = percent(about.get("can_overlap"))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"
-
-
-def numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Frame of texts with the columns of numbers as numbers (empty cells as NaN)."""
-    return frame.apply(_as_numbers)
-
-
-def _as_numbers(column: pd.Series) -> pd.Series:
-    found = pd.to_numeric(column.replace("", None), errors="coerce")
-    return found if found.notna().any() and found.notna().sum() == (column != "").sum() else column
+SAMPLES = {
+    "sample": "sample",
+    "reads": "reads",
+    "share_without_profile": "share without profile",
+    "weighted_nsti": "NSTI, mean over reads",
+    "weighted_identity": "identity, mean over reads",
+}
 
 
 def taxonomy(files: dict, config: dict) -> Section:
     """Lineages: how far down ASVs and reads were named, and which phyla there are."""
-    summary = tables.read_tsv(files["taxonomy_summary"], "taxonomy summary")
-    section = Section("taxonomy", "Lineages", "Who is there, and down to which rank it could be named.")
-    table = tables.read_table(files["rarefied"])
+    summary = tables.read_tsv(files["taxonomy_summary"], "taxonomy summary").set_index("rank")
+    shares = summary[["assigned_asvs", "assigned_reads"]].astype(float)
+    asvs, table = tables.read_table(files["table"]), tables.read_table(files["rarefied"])
     lineages = tables.read_taxonomy(files["taxonomy"])
-    clades = study_clades(tables.read_table(files["table"]), lineages)
-    shares = phylum_shares(table, lineages, clades)
-    section.figures = [
-        drawn(
-            figures.phylum_bars(shares, clades),
-            "Phyla in every sample, as shares of the rarefied reads; one bar a sample.",
+    clades = study_clades(asvs, lineages)
+    section = Section("taxonomy", "Lineages", "Who is there, and down to which rank it could be named.")
+    why = "the study's own lineages name none"
+    if not config["input"]["taxonomy"]:
+        why = (
+            f"their bootstrap support is below {config['taxonomy']['min_bootstrap']:g} %, or the training set has none"
         )
+    genus = shares.loc["genus"] if "genus" in shares.index else shares.iloc[-1]
+    section.facts = [
+        ("Came in", f"{count(asvs.shape[0], 'ASV')}."),
+        (
+            "Without a genus",
+            f"{percent(1 - genus['assigned_asvs'])} of the ASVs with {percent(1 - genus['assigned_reads'])} of the "
+            f"reads: {why}.",
+        ),
     ]
-    named = summary.set_index("rank")[["assigned_asvs", "assigned_reads"]]
-    named = named.astype(float).mul(100).round(1).join(summary.set_index("rank")["taxa"].astype(int)).reset_index()
-    named.columns = ["rank", "% of ASVs named", "% of reads named", "different names"]
-    top = numbers(tables.read_tsv(files["top_taxa"], "top taxa"))
-    top = top[top["rank"].isin(["phylum", "family", "genus"])].groupby("rank", sort=False).head(MOST_TAXA)
-    section.tables = [Table("Named at each rank", named), Table("Taxa with most reads", top, limit=3 * MOST_TAXA)]
+    if "phylum" in shares.index:
+        named = shares.loc["phylum", "assigned_reads"]
+        section.checks = [Check("Reads named at the phylum", percent(named), f"at least {NAMED:.0%}", named >= NAMED)]
+    section.figures = [drawn(figures.phylum_bars(phylum_shares(table, lineages, clades), clades), "phyla")]
+    named = shares.map(percent).join(summary["taxa"].astype(int)).reset_index()
+    named.columns = ["rank", "ASVs named", "reads named", "different names"]
+    section.tables = [
+        Table("Named at each rank", named),
+        Table("Taxa with most reads", top_taxa(files["top_taxa"]), folded=True),
+    ]
     return section
+
+
+def top_taxa(path: str) -> pd.DataFrame:
+    """The commonest phyla, families and genera, with the clades that they are in."""
+    top = numbers(tables.read_tsv(path, "top taxa"))
+    top = top[top["rank"].isin(["phylum", "family", "genus"])].groupby("rank", sort=False).head(MOST_TAXA)
+    paths = [plain_lineage(taxon).split(" › ") for taxon in top["taxon"]]
+    return pd.DataFrame(
+        {
+            "rank": top["rank"],
+            "taxon": [path[-1] for path in paths],
+            "of": [" › ".join(path[:-1]) for path in paths],
+            "ASVs": top["asvs"],
+            "reads": top["reads"],
+            "share of reads": [percent(share) for share in top["share"]],
+        }
+    )
 
 
 def phylum_shares(table: biom.Table, lineages: pd.Series, clades: Clades) -> pd.DataFrame:
@@ -156,40 +102,46 @@ def phylogeny(files: dict, config: dict) -> Section:
         "inserted": "holds the ASVs where they fall in a reference tree",
         "given": "is the study's own",
     }[quality["source"]]
+    absent, long = quality["features_without_tip"], quality["long_branches_total"]
     section = Section(
         "phylogeny",
         "Tree",
-        f"The phylogeny that distances and the landscape rest on {made}: {quality['tips']:,} tips, "
+        f"The phylogeny that distances and the landscape rest on {made}: {count(quality['tips'], 'tip')}, "
         f"{quality['root']} root.",
+        [
+            ("Came in", f"{count(quality['tips'] + absent, 'ASV')}."),
+            ("Lost", f"{count(absent, 'ASV')} that the tree lacks." if absent else "None."),
+        ],
+        [
+            Check("ASVs that are not in the tree", f"{absent:,}", "0", absent == 0),
+            Check("Very long branches to a tip (chimeras, not 16S)", f"{long:,}", "0", long == 0),
+        ],
     )
-    if quality["features_without_tip"]:
+    if absent:
         section.warnings.append(
-            f"{quality['features_without_tip']:,} features are not in the tree: distances, embedding and landscape "
-            "leave them out."
+            f"{count(absent, 'ASV')} are not in the tree: distances, embedding and landscape leave them out."
         )
-    rows = [[label, quality[key]] for key, label in TREE.items()]
     if quality.get("columns"):
-        rows.append(["alignment columns kept, of all", "{kept:,} of {total:,}".format(**quality["columns"])])
+        kept, total = quality["columns"]["kept"], quality["columns"]["total"]
+        section.facts.append(("Masked", f"{total - kept:,} of {total:,} columns of the alignment."))
     clades = pd.DataFrame(quality["clades"]).T.rename_axis("rank").reset_index()
+    clades["share"] = clades["share"].map(percent)
     clades.columns = ["rank", "named groups of 2 or more ASVs", "that form a clade", "share"]
     section.tables = [
-        Table("Shape of the tree", pd.DataFrame(rows, columns=["what", "value"])),
         Table("Lineages against the tree: how many named groups stand together as one clade", clades),
+        Table(
+            "Shape of the tree",
+            pd.DataFrame([[label, quality[key]] for key, label in TREE.items()], columns=["what", "value"]),
+            folded=True,
+        ),
     ]
-    section.figures = [
-        stored(
-            files["tree_plot"],
-            "The rooted tree, every branch as long as it is (bar: substitutions per site). Branches and the ring have "
-            "the colour of their clade, as in the landscapes; branches above several clades are dark grey.",
-        )
-    ]
+    section.figures = [stored(files["tree_plot"], "tree")]
     return section
 
 
 def functions(files: dict, config: dict) -> Section:
     """Functional channels: method, how far the references are, how many profiles were filled in."""
     quality = json.loads(Path(files["functions_quality"]).read_text())
-    nsti = tables.read_tsv(files["nsti"], "functions")
     if quality["method"] == "none":
         return Section(
             "functions",
@@ -202,40 +154,60 @@ def functions(files: dict, config: dict) -> Section:
         "picrust2": "PICRUSt2",
         "table": "the study's own KO table",
     }[quality["method"]]
+    imputed, own = quality["asvs_imputed"], 1 - quality["reads_imputed"]
     section = Section(
         "functions",
         "Functions",
         f"Each ASV's gene content comes from {method}, grouped into 16 channels. It is a prediction from "
         "the 16S sequence, not a measurement of genes.",
+        [
+            ("Came in", f"{count(quality['asvs'], 'ASV')}."),
+            ("Without a profile", _imputed(config, quality)),
+            ("In no channel", f"{percent(quality['unmapped_share'])} of the gene copies."),
+        ],
+        [Check("Reads whose ASV has a profile of its own", percent(own), f"at least {PROFILED:.0%}", own >= PROFILED)],
     )
-    imputed = (nsti["status"] == "imputed").sum()
     if imputed:
         section.warnings.append(
-            f"{imputed:,} of {len(nsti):,} ASVs have no reference close enough (or no sequence): they carry the mean "
-            "profile of the others and are flagged in functions/nsti.tsv."
+            f"{count(imputed, 'ASV')} of {quality['asvs']:,} ({percent(1 - own)} of the reads) have no reference close "
+            "enough (or no sequence): they carry the mean profile of the others and are flagged in functions/nsti.tsv."
         )
-    section.figures = [stored(path, caption) for path, caption in zip(files["functions_plots"], FUNCTIONS, strict=True)]
+    names = ["function_channels", "function_distance"]
+    figures_made = [stored(path, name) for path, name in zip(files["functions_plots"], names, strict=True)]
+    section.figures, section.folded = figures_made[:1], figures_made[1:]
+    section.tables = _function_tables(files, quality)
+    return section
+
+
+def _imputed(config: dict, quality: dict) -> str:
+    """How many ASVs have no profile of their own, and why."""
+    if not quality["asvs_imputed"]:
+        return "None."
+    why = f"no reference is nearer than NSTI {config['functions']['max_nsti']:g}"
+    if quality["method"] in ("nearest", "parsimony"):
+        why = f"no reference is as close as {config['functions']['min_identity']:.0%} identity"
+    return f"{count(quality['asvs_imputed'], 'ASV')} with {percent(quality['reads_imputed'])} of the reads: {why}."
+
+
+def _function_tables(files: dict, quality: dict) -> list[Table]:
     channels = tables.read_tsv(files["channels"], "channels").set_index("taxon").astype(float)
-    spread = pd.DataFrame({"channel": channels.columns, "mean %": channels.mean().to_numpy() * 100})
-    spread["lowest %"], spread["highest %"] = channels.min().to_numpy() * 100, channels.max().to_numpy() * 100
-    rows = [["ASVs with a profile of their own", quality["asvs"] - quality["asvs_imputed"]]]
-    rows.append(["reads of ASVs with the mean profile", f"{quality['reads_imputed']:.1%}"])
-    rows.append(["gene copies that belong to no channel", f"{quality['unmapped_share']:.1%}"])
+    spread = pd.DataFrame({"channel": [name.replace("_", " ") for name in channels.columns]})
+    for name, values in (("mean", channels.mean()), ("lowest", channels.min()), ("highest", channels.max())):
+        spread[name] = [percent(value) for value in values]
+    rows = []
     for key, label in {"identity_quantiles": "identity to the reference", "nsti_quantiles": "NSTI"}.items():
         low, _, median, _, high = quality[key]
         if median is not None:
-            rows.append([f"{label}: lowest, median, highest", f"{low:.3g}, {median:.3g}, {high:.3g}"])
-    section.tables = [
-        Table("Channels over the ASVs, in % of the gene copies that belong to one", spread.round(2)),
-        Table("Profiles", pd.DataFrame(rows, columns=["what", "value"])),
-    ]
-    section.tables.append(
-        Table(
-            "Samples: share of reads without a profile of their own, and distance of the others to the references",
-            numbers(tables.read_tsv(files["functions_samples"], "functions of samples")),
-        )
+            rows.append([label, low, median, high])
+    samples = numbers(tables.read_tsv(files["functions_samples"], "functions of samples")).rename(columns=SAMPLES)
+    distance = Table(
+        "How far the references are", pd.DataFrame(rows, columns=["of ASVs", "lowest", "median", "highest"])
     )
-    return section
+    return [
+        *([distance] if rows else []),
+        Table("Channels over the ASVs, in % of the gene copies that belong to one", spread, folded=True),
+        Table("Samples: how far their reads are from the references", samples, folded=True),
+    ]
 
 
 def hosts(files: dict, config: dict) -> Section:
@@ -244,16 +216,19 @@ def hosts(files: dict, config: dict) -> Section:
     splits = tables.read_tsv(files["splits"], "splits")
     excluded = tables.read_tsv(files["excluded"], "excluded samples")
     group = config["metadata"]["group"]
+    together = f"Samples that share {' and '.join(group)} are never split between training and test."
     section = Section(
         "metadata",
         "Hosts and splits",
-        f"{len(design)} samples of {design['group'].nunique()} groups enter everything that is learned. "
-        + (
-            f"Samples that share {' and '.join(group)} are never split between training and test."
-            if group
-            else "Every sample is its own group (metadata.group is empty)."
-        ),
+        f"{count(len(design), 'sample')} of {count(design['group'].nunique(), 'group')} enter all that is learned. "
+        + (together if group else "Every sample is its own group (metadata.group is empty)."),
     )
+    reasons = excluded["why"].value_counts()
+    lost = "; ".join(f"{number:,}: {why}" for why, number in reasons.items())
+    section.facts = [
+        ("Came in", f"{count(len(design) + len(excluded), 'sample')}."),
+        ("Lost", f"{count(len(excluded), 'sample')} ({lost})." if len(excluded) else "None."),
+    ]
     if not group:
         section.warnings.append(
             "No column groups the samples of one host. If several samples come from the same host, every figure below "
@@ -269,7 +244,7 @@ def hosts(files: dict, config: dict) -> Section:
     )
     section.tables = [Table("Fields (missing is a state of its own, never zero)", filled), Table("Splits", sizes)]
     if len(excluded):
-        section.tables.append(Table("Samples left out, and why", excluded))
+        section.tables.append(Table("Samples left out, and why", excluded, folded=True, file=str(files["excluded"])))
     return section
 
 
@@ -280,4 +255,4 @@ def describe(values: pd.Series) -> str:
         return "none known"
     if pd.api.types.is_numeric_dtype(known):
         return f"{known.min():g} to {known.max():g}, median {known.median():g}"
-    return ", ".join(f"{name} ({count})" for name, count in known.value_counts().head(6).items())
+    return listed([f"{name} ({number})" for name, number in known.value_counts().items()], most=6)

@@ -26,10 +26,10 @@ def methods(files: dict, config: dict) -> Section:
     section = Section("methods", "Methods", "Ready to be shortened for a paper; every number is this run's.")
     section.notes = [cited(paragraph, citations) for paragraph in paragraphs]
     section.tables = [
-        Table("Tools that ran", tool_table(stages), limit=100),
-        Table("Arguments they were called with", argument_table(stages), limit=200),
-        Table("References", reference_table(paragraphs, citations), limit=100),
+        Table("Tools that ran", tool_table(stages), folded=True),
+        Table("Arguments they were called with", argument_table(stages), folded=True),
     ]
+    section.references = list(reference_table(paragraphs, citations).itertuples(index=False, name=None))
     return section
 
 

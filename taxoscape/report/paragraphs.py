@@ -107,6 +107,14 @@ def diversity(config: dict, versions: dict) -> str:
     )
 
 
+LAYOUTS = {
+    "tsne": "t-SNE @tsne",
+    "circular": "a circular phylogram",
+    "poincare": "an embedding in the Poincare disc",
+    "stereographic": "stereographic projection",
+}
+
+
 def landscape(config: dict, versions: dict) -> str:
     settings, images, layout = config["embedding"], config["images"], config["layout"]
     loss = {
@@ -114,7 +122,7 @@ def landscape(config: dict, versions: dict) -> str:
         "edges": "the lengths of the tree's branches alone",
     }
     optimizer = {"lbfgs": "L-BFGS @lbfgs", "radam": "Riemannian Adam @riemannian_adam of geoopt @geoopt"}
-    laid_out = f"laid out by {layout['method']}{' @tsne' if layout['method'] == 'tsne' else ''} with"
+    laid_out = f"laid out by {LAYOUTS[layout['method']]} with"
     if layout["existing"]:
         laid_out = "laid out in the cells of an earlier study (new ones in free cells beside their relatives) with"
     return (
@@ -139,9 +147,12 @@ def predictions(config: dict, versions: dict) -> str:
         return ""
     groups = config["metadata"]["group"]
     together = f"samples that share {' and '.join(groups)} kept together" if groups else "every sample on its own"
+    targets = list(config["metadata"]["targets"])
+    named = targets[0] if len(targets) == 1 else f"{', '.join(targets[:-1])} and {targets[-1]}"
+    verb = "was" if len(targets) == 1 else "were"
     return (
-        f"{', '.join(config['metadata']['targets'])} was predicted by an attention model @transformer over the ASVs of "
-        "a sample, written in PyTorch @pytorch and pretrained to restore masked nucleotides and to predict "
+        f"Of the host variables, {named} {verb} predicted by an attention model @transformer over the ASVs of a "
+        "sample, written in PyTorch @pytorch and pretrained to restore masked nucleotides and to predict "
         f"{PRETEXT[config['aam']['unifrac_metric']]}, in {config['metadata']['folds']} folds with {together}, beside "
         "baselines of scikit-learn @scikit-learn, a random forest @random_forest among them, on the same folds."
     )

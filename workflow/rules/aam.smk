@@ -101,7 +101,7 @@ if TARGETS:
             predictions="results/aam/{target}/predictions.tsv",
             baselines="results/aam/{target}/baselines.tsv",
             metrics="results/aam/{target}/metrics.json",
-            figure="results/aam/{target}/predictions.png",
+            figure=shown("results/aam/{target}/predictions.png", "predictions", target="{target}"),
         log:
             "logs/aam/evaluate_predictions/{target}.log",
         benchmark:
@@ -132,7 +132,7 @@ if TARGETS:
             encoding="results/metadata/encoding.json",
         output:
             table="results/aam/{target}/attribution.tsv",
-            figure="results/aam/{target}/attribution.png",
+            figure=shown("results/aam/{target}/attribution.png", "attribution", target="{target}"),
         log:
             "logs/aam/explain_predictions/{target}.log",
         benchmark:

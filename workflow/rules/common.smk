@@ -1,11 +1,12 @@
 # What the stages share: checks before any job, the sheet of samples, code digests, resources.
 import re
+from pathlib import Path
 
 import yaml
 
 from taxoscape import checks, demo, references, workplace
 from taxoscape.container import check_image, with_repository
-from taxoscape.digest import code
+from taxoscape.digest import ROOT, code
 from taxoscape.errors import told
 from taxoscape.forecast.check import why_not
 from taxoscape.phenotype.options import regressions
@@ -27,6 +28,32 @@ def shared_threads(jobs, most=4):
 def without(section, *keys):
     """Section of the config but for keys that a rule does not use, so that these do not rerun it."""
     return {key: value for key, value in config[section].items() if key not in keys}
+
+
+# Stages in `snakemake --report`, by the folder of their results.
+CATEGORIES = {
+    "report": "0 Report of the study",
+    "reads": "1 Reads",
+    "denoise": "1 Reads",
+    "rarefy": "2 Filters and depth",
+    "phylogeny": "3 Tree",
+    "functions": "4 Functions",
+    "images": "5 Landscapes",
+    "diversity": "6 Diversity",
+    "aam": "7 Predictions of host variables",
+    "phenotype": "7 Predictions of host variables",
+    "evaluation": "8 Generated communities",
+    "forecast": "9 Forecasts",
+}
+
+
+def shown(path, caption, **labels):
+    """Output that `snakemake --report` shows, under the title and with the text of workflow/report/captions."""
+    text = (ROOT / "workflow" / "report" / "captions" / f"{caption}.rst").read_text()
+    labels = {"what": " ".join(text.split("**")[1].split()).rstrip("."), **labels}
+    return report(
+        path, caption=f"../report/captions/{caption}.rst", category=CATEGORIES[path.split("/")[1]], labels=labels
+    )
 
 
 def reference(value):

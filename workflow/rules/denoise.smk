@@ -58,7 +58,9 @@ if KIND == "reads":
         input:
             errors="results/denoise/errors/{model}/{direction}.tsv",
         output:
-            figure="results/denoise/errors/{model}/{direction}.png",
+            figure=shown(
+                "results/denoise/errors/{model}/{direction}.png", "error_model", run="{model}", reads="{direction}"
+            ),
         log:
             "logs/denoise/draw_errors/{model}/{direction}.log",
         benchmark:

@@ -13,7 +13,7 @@ rule draw_curves:
         encoding="results/metadata/encoding.json",
     output:
         curves="results/diversity/curves.tsv",
-        figure="results/diversity/curves.png",
+        figure=shown("results/diversity/curves.png", "curves"),
     log:
         "logs/diversity/draw_curves.log",
     benchmark:
@@ -41,7 +41,7 @@ rule measure_alpha:
     output:
         alpha="results/diversity/alpha.tsv",
         tests="results/diversity/alpha_tests.tsv",
-        figure="results/diversity/alpha.png",
+        figure=shown("results/diversity/alpha.png", "alpha"),
     log:
         "logs/diversity/measure_alpha.log",
     benchmark:
@@ -146,7 +146,7 @@ rule draw_ordination:
         design="results/metadata/design.tsv",
         encoding="results/metadata/encoding.json",
     output:
-        figure="results/diversity/ordination.png",
+        figure=shown("results/diversity/ordination.png", "ordination"),
     log:
         "logs/diversity/draw_ordination.log",
     benchmark:
@@ -174,7 +174,7 @@ rule find_taxa:
     output:
         effects="results/diversity/differential.tsv",
         fields="results/diversity/differential_fields.tsv",
-        figure="results/diversity/differential.png",
+        figure=shown("results/diversity/differential.png", "differential"),
     log:
         "logs/diversity/find_taxa.log",
     benchmark:

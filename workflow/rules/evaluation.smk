@@ -9,8 +9,8 @@ rule evaluate_generation:
         splits="results/metadata/splits.tsv",
     output:
         metrics="results/evaluation/generation.json",
-        figure="results/evaluation/generation.png",
-        taxa="results/evaluation/generation_taxa.png",
+        figure=shown("results/evaluation/generation.png", "generation"),
+        taxa=shown("results/evaluation/generation_taxa.png", "generation_taxa"),
     log:
         "logs/evaluation/evaluate_generation.log",
     benchmark:
@@ -42,7 +42,7 @@ rule draw_generated:
         encoding="results/metadata/encoding.json",
         splits="results/metadata/splits.tsv",
     output:
-        figure="results/evaluation/landscapes.png",
+        figure=shown("results/evaluation/landscapes.png", "landscapes"),
     log:
         "logs/evaluation/draw_generated.log",
     benchmark:

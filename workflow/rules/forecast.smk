@@ -71,8 +71,8 @@ rule evaluate_forecasts:
     output:
         metrics="results/forecast/metrics.json",
         taxa="results/forecast/taxa.tsv",
-        errors="results/forecast/errors.png",
-        coverage="results/forecast/coverage.png",
+        errors=shown("results/forecast/errors.png", "forecast_errors"),
+        coverage=shown("results/forecast/coverage.png", "forecast_coverage"),
     log:
         "logs/forecast/evaluate_forecasts.log",
     benchmark:
@@ -128,7 +128,7 @@ rule compare_interventions:
         taxonomy="results/taxonomy/taxonomy.tsv",
     output:
         table="results/forecast/what_if.tsv",
-        figure="results/forecast/what_if.png",
+        figure=shown("results/forecast/what_if.png", "what_if"),
     log:
         "logs/forecast/compare_interventions.log",
     benchmark:
@@ -158,7 +158,7 @@ rule animate_course:
         taxonomy="results/taxonomy/taxonomy.tsv",
         template=f"{workflow.basedir}/workflow/report/course.html.j2",
     output:
-        html="results/forecast/course.html",
+        html=shown("results/forecast/course.html", "course"),
     log:
         "logs/forecast/animate_course.log",
     benchmark:

@@ -200,8 +200,8 @@ if METHOD != "none":
             nsti="results/functions/nsti.tsv",
             quality="results/functions/quality.json",
         output:
-            channels="results/functions/channels.png",
-            nsti="results/functions/nsti.png",
+            channels=shown("results/functions/channels.png", "function_channels"),
+            nsti=shown("results/functions/nsti.png", "function_distance"),
         log:
             "logs/functions/draw_functions.log",
         benchmark:

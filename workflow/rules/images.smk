@@ -42,11 +42,11 @@ rule draw_previews:
         encoding="results/metadata/encoding.json",
         splits="results/metadata/splits.tsv",
     output:
-        taxa="results/images/previews/taxa.png",
-        channels="results/images/previews/channels.png",
-        samples="results/images/previews/samples.png",
-        difference="results/images/previews/difference.png",
-        noise="results/images/previews/noise.png",
+        taxa=shown("results/images/previews/taxa.png", "taxa"),
+        channels=shown("results/images/previews/channels.png", "channels"),
+        samples=shown("results/images/previews/samples.png", "samples"),
+        difference=shown("results/images/previews/difference.png", "difference"),
+        noise=shown("results/images/previews/noise.png", "noise"),
     log:
         "logs/images/draw_previews.log",
     benchmark:
@@ -77,7 +77,7 @@ rule draw_gallery:
         splits="results/metadata/splits.tsv",
         templates=sorted(map(str, Path(f"{workflow.basedir}/workflow/report/gallery").iterdir())),
     output:
-        html="results/images/gallery.html",
+        html=shown("results/images/gallery.html", "gallery"),
     log:
         "logs/images/draw_gallery.log",
     benchmark:

@@ -53,8 +53,8 @@ if PHENOTYPES:
             predictions="results/phenotype/{target}/predictions.tsv",
             baselines="results/phenotype/{target}/baselines.tsv",
             metrics="results/phenotype/{target}/metrics.json",
-            calibration="results/phenotype/{target}/calibration.png",
-            scatter="results/phenotype/{target}/predictions.png",
+            calibration=shown("results/phenotype/{target}/calibration.png", "calibration", target="{target}"),
+            scatter=shown("results/phenotype/{target}/predictions.png", "distributions", target="{target}"),
         log:
             "logs/phenotype/evaluate_phenotype/{target}.log",
         benchmark:

@@ -244,7 +244,7 @@ rule draw_tree:
         table="results/filter/table.biom",
         taxonomy="results/taxonomy/taxonomy.tsv",
     output:
-        figure="results/phylogeny/tree.png",
+        figure=shown("results/phylogeny/tree.png", "tree"),
     log:
         "logs/phylogeny/draw_tree.log",
     benchmark:

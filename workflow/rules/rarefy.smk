@@ -63,7 +63,7 @@ rule draw_depths:
         depth="results/rarefy/depth.json",
         depths="results/rarefy/depths.tsv",
     output:
-        figure="results/rarefy/depths.png",
+        figure=shown("results/rarefy/depths.png", "depths"),
     log:
         "logs/rarefy/draw_depths.log",
     benchmark:

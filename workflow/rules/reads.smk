@@ -142,7 +142,7 @@ if KIND == "reads":
             sampled=[f"results/reads/sampled/{run}.npz" for run in SHEET["run"].unique()],
         output:
             truncation="results/reads/truncation.json",
-            figure="results/reads/quality.png",
+            figure=shown("results/reads/quality.png", "quality"),
         log:
             "logs/reads/suggest_truncation.log",
         benchmark:
@@ -167,7 +167,7 @@ if KIND == "reads":
             contents=every_part("results/reads/content/{run}/{shard}.json", "shard"),
             template=f"{workflow.basedir}/workflow/report/reads.html.j2",
         output:
-            page="results/reads/reads.html",
+            page=shown("results/reads/reads.html", "reads_page"),
             content="results/reads/content.tsv",
         log:
             "logs/reads/describe_reads.log",

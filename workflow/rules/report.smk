@@ -1,22 +1,11 @@
+from pathlib import Path
+
 from taxoscape.digest import ROOT
 
-# Figures that stages have drawn, with the captions of the report.
+# Figures that stages have drawn; each has its caption in workflow/report/captions.
 PREVIEWS = ["taxa", "channels", "samples", "difference", "noise"]
-GENERATION_PLOTS = {
-    "generation": "Each generator against the held-out samples: dots with 95 % intervals.",
-    "generation_taxa": "Taxa in generated and in held-out samples: how often each occurs and how abundant it is.",
-    "landscapes": "Held-out samples, each beside a community generated at its conditions: the same taxa in the same "
-    "places. Look for what all generated ones lack, or share.",
-}
-FORECAST_PLOTS = {
-    "errors": "Forecasts (red) and baselines by how far ahead: dots with 95 % intervals over subjects.",
-    "coverage": "Share of what was observed inside the intervals, against what they promise.",
-}
-if config["forecast"]["what_if"]:
-    FORECAST_PLOTS["what_if"] = (
-        "The same subjects forecast with and without a planned change, with the same noise. It shows what the model has "
-        "learned; whether the change is the cause, it cannot know."
-    )
+GENERATION_PLOTS = ["generation", "generation_taxa", "landscapes"]
+FORECAST_PLOTS = ["errors", "coverage"] + (["what_if"] if config["forecast"]["what_if"] else [])
 
 # Versions and arguments that the stages of this study have recorded.
 VERSIONS = ["results/functions/versions.json"] if METHOD != "none" else []
@@ -41,12 +30,29 @@ if config["diversity"]["enabled"]:
     if config["diversity"]["differential"] != "none":
         DIVERSITY_FILES["differential_table"] = "results/diversity/differential.tsv"
 
+# Files that the page links to: each one exists once the page does.
+DOWNLOADS = [f"results/export/{name}" for name in ("README.txt", "table.biom", "phyloseq/load_phyloseq.R")]
+DOWNLOADS += ["results/export/qiime2/feature-table.biom", "results/rarefy/table.biom", "results/filter/asvs.fasta"]
+DOWNLOADS += ["results/taxonomy/taxonomy.tsv", "results/phylogeny/tree.nwk", "results/unifrac/faith_pd.tsv"]
+DOWNLOADS += [f"results/images/{name}" for name in ("gallery.html", "composition.npz", "basis.npz")]
+DOWNLOADS += ["results/reads/reads.html"] if KIND == "reads" else []
+DOWNLOADS += ["results/functions/ko.tsv.gz"] if METHOD != "none" else []
+DOWNLOADS += expand("results/aam/{target}/{name}", target=TARGETS, name=["predictions.tsv", "card.md"])
+DOWNLOADS += expand("results/phenotype/{target}/{name}", target=PHENOTYPES, name=["predictions.tsv", "card.md"])
+if GENERATES:
+    DOWNLOADS += ["results/diffusion/generated.biom", "results/diffusion/card.md"]
+    DOWNLOADS += ["results/diffusion/asked.biom"] if config["diffusion"]["conditions"] else []
+if FORECASTS:
+    DOWNLOADS += [f"results/forecast/{name}" for name in ("course.html", "forecasts.tsv", "forecasts.biom", "card.md")]
+
 
 rule write_report:
     input:
         **READS_FILES,
         **DIVERSITY_FILES,
-        template=f"{workflow.basedir}/workflow/report/report.html.j2",
+        templates=sorted(map(str, Path(f"{workflow.basedir}/workflow/report/report").iterdir())),
+        captions=sorted(map(str, (ROOT / "workflow" / "report" / "captions").iterdir())),
+        downloads=DOWNLOADS,
         citations=str(ROOT / "resources" / "citations.tsv"),
         versions=VERSIONS,
         track="results/filter/track.tsv",
@@ -82,10 +88,9 @@ rule write_report:
         generation="results/evaluation/generation.json" if GENERATES else [],
         generation_plots=expand("results/evaluation/{name}.png", name=GENERATION_PLOTS) if GENERATES else [],
         forecast="results/forecast/metrics.json" if FORECASTS else [],
-        forecast_course="results/forecast/course.html" if FORECASTS else [],
         forecast_plots=expand("results/forecast/{name}.png", name=FORECAST_PLOTS) if FORECASTS else [],
     output:
-        html="results/report/report.html",
+        html=shown("results/report/report.html", "report"),
     log:
         "logs/report/write_report.log",
     benchmark:
@@ -102,10 +107,6 @@ rule write_report:
         targeted={
             **dict.fromkeys(["metrics", "prediction_plots", "attribution_plots"], TARGETS),
             **dict.fromkeys(["phenotype", "phenotype_plots", "calibration_plots"], PHENOTYPES),
-        },
-        captions={
-            "generation_plots": list(GENERATION_PLOTS.values()),
-            "forecast_plots": list(FORECAST_PLOTS.values()),
         },
         code=code("write_report.py"),
     message:

@@ -1,5 +1,7 @@
 """Report: the files of every stage -> one HTML page."""
 
+from pathlib import Path
+
 from taxoscape.files import write_text
 from taxoscape.job import logged
 from taxoscape.report.compose import compose
@@ -9,7 +11,5 @@ with logged(snakemake.log[0]):
     files = {name: value for name, value in snakemake.input.items() if name not in parameters.targeted and value}
     for name, targets in parameters.targeted.items():
         files[name] = dict(zip(targets, snakemake.input[name], strict=True))
-    for name, captions in parameters.captions.items():
-        files[name] = dict(zip(files.get(name, []), captions, strict=False))
-    html = compose(files, parameters.config, snakemake.input.template, parameters.simulated)
+    html = compose(files, parameters.config, Path(snakemake.input.templates[0]).parent, parameters.simulated)
     write_text(html, snakemake.output.html)
