@@ -43,7 +43,7 @@ TINY = {
         "bootstraps": 50,
         "threads": 1,
     },
-    "diffusion": {"steps": 110, "width": 32, "samples": 20, "threads": 1},
+    "diffusion": {"steps": 250, "width": 32, "samples": 20, "threads": 1},
     "forecast": {
         "steps": 60,
         "width": 8,
