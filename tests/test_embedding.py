@@ -1,11 +1,15 @@
 """Laws of the hyperbolic embedding: geometry against geoopt, gradients against differences, trees of every shape."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numba
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from geoopt import PoincareBall
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -485,3 +489,28 @@ def test_what_a_chart_won_is_judged_at_one_floor(monkeypatch):
     one = pairs.Pairs(np.array([0, 1, 1]), np.array([1]), np.array([1e-6]), np.ones(1))
     _, _, used = fit.fit(np.zeros(2), np.eye(2), lambda number: one, 1.0, 1000)
     assert used == fit.FIRST_CHART + 4 * fit.CHART
+
+
+STRESS = """
+import hashlib
+import numpy as np
+from taxoscape.embedding import lbfgs, stress
+rng = np.random.default_rng(0)
+points, radius = rng.normal(size=(39, 33)), rng.uniform(1, 3, 39)
+direction = points / np.linalg.norm(points, axis=1, keepdims=True)
+start = np.concatenate([[0], np.cumsum(np.arange(39)[::-1])])
+second = np.concatenate([np.arange(first + 1, 39) for first in range(39)])
+target = rng.uniform(0.1, 1, len(second))
+found = [*stress.euclidean_stress(points, start, second, target, 1 / target**2)]
+found += stress.hyperbolic_stress(radius, direction, start, second, target, 1 / target**2)
+found += [lbfgs.dot(points.ravel(), direction.ravel())]
+print(hashlib.sha256(b"".join(np.ascontiguousarray(value).tobytes() for value in found)).hexdigest())
+"""
+
+
+def test_code_that_was_just_compiled_and_code_from_the_cache_give_the_same_bits(tmp_path):
+    variables = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", STRESS]
+    said = [subprocess.run(command, env=variables, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    assert said[0].stdout == said[1].stdout != ""

@@ -88,7 +88,7 @@ def line_search(objective: Callable, x: np.ndarray, value: float, slope: float, 
     return best
 
 
-@compiled(fastmath=True)
+@compiled()
 def dot(a, b):
     """Sum of products, in one order."""
     total = 0.0
