@@ -70,7 +70,8 @@ class Cluster:
         own += ["--directory", folder, "--latency-wait", "5", "--max-threads", "2"]
         command = [sys.executable, "-m", "snakemake", *map(str, (*own, *arguments))]
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=ROOT, env=self.variables, **output)
+        # A shell's background jobs ignore interrupts, and so would what they start.
+        return subprocess.Popen(command, cwd=ROOT, env=self.variables, preexec_fn=heed_interrupts, **output)
 
     def run(self, folder: Path, *arguments: object) -> str:
         """Run it to its end, which must be a good one; what it printed."""
@@ -78,6 +79,10 @@ class Cluster:
         said, _ = process.communicate(timeout=1800)
         assert process.returncode == 0, said[-4000:]
         return said
+
+
+def heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port() -> int:
