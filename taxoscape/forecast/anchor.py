@@ -20,6 +20,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from taxoscape.diffusion.copula import condition_features
+from taxoscape.forecast.courses import rows_of
 
 # Bandwidths of the population curve that are tried, as shares of the span of warped time.
 BANDWIDTHS = (0.02, 0.04, 0.08, 0.16, 0.32)
@@ -148,18 +149,21 @@ def _curve(
 def _effects(design: np.ndarray, deviations: np.ndarray, subjects: np.ndarray) -> np.ndarray:
     """Ridge [K, D] of deviations on features; the penalty with the least error on subjects left out."""
 
-    def solve(rows: np.ndarray, penalty: float) -> np.ndarray:
-        seen = design[rows]
-        return np.linalg.solve(seen.T @ seen + penalty * np.eye(seen.shape[1]), seen.T @ deviations[rows])
+    gram, moments = design.T @ design, design.T @ deviations
+
+    def solve(left: np.ndarray, penalty: float) -> np.ndarray:
+        """Fit to all samples but those of the rows `left`, whose part of the sums is taken off."""
+        out = design[left]
+        penalised = gram - out.T @ out + penalty * np.eye(len(gram))
+        return np.linalg.solve(penalised, moments - out.T @ deviations[left])
 
     if not design.shape[1]:
         return np.zeros((0, deviations.shape[1]))
     errors = np.zeros(len(PENALTIES))
-    for subject in np.unique(subjects):
-        own = subjects == subject
+    for own in rows_of(subjects).values():
         for place, penalty in enumerate(PENALTIES):
-            errors[place] += ((deviations[own] - design[own] @ solve(~own, penalty)) ** 2).sum()
-    return solve(np.ones(len(design), dtype=bool), PENALTIES[int(np.argmin(errors))])
+            errors[place] += ((deviations[own] - design[own] @ solve(own, penalty)) ** 2).sum()
+    return solve(np.zeros(0, dtype=int), PENALTIES[int(np.argmin(errors))])
 
 
 def _covariance(first: np.ndarray, second: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -169,7 +173,7 @@ def _covariance(first: np.ndarray, second: np.ndarray, numbers: np.ndarray) -> n
 
 def _fit_covariance(deviations: np.ndarray, warped: np.ndarray, subjects: np.ndarray, span: float) -> np.ndarray:
     """A, C, L, E that maximise the likelihood of standardised deviations [M, D], taxa taken as independent."""
-    parts = [np.flatnonzero(subjects == subject) for subject in np.unique(subjects)]
+    parts = list(rows_of(subjects).values())
     outer = [deviations[rows] @ deviations[rows].T / deviations.shape[1] for rows in parts]
 
     def negative(logarithms: np.ndarray) -> float:

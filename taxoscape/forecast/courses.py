@@ -60,9 +60,7 @@ class Courses:
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:
-        names, person = np.unique(self.subjects, return_inverse=True)
-        parts = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
-        return dict(zip(names.tolist(), parts, strict=True))
+        return rows_of(self.subjects)
 
     def longest(self, most: int | None) -> np.ndarray:
         """Subjects with most samples, at most so many, by name."""
@@ -84,6 +82,13 @@ class Task:
     time: float
     ahead: float
     first: bool
+
+
+def rows_of(subjects: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of every subject, subjects by name, in the order in which they stand."""
+    names, person = np.unique(subjects, return_inverse=True)
+    parts = np.split(np.argsort(person, kind="stable"), np.cumsum(np.bincount(person))[:-1])
+    return dict(zip(names.tolist(), parts, strict=True))
 
 
 def log_ratios(counts: np.ndarray) -> np.ndarray:
