@@ -15,7 +15,7 @@ from scipy.spatial.distance import cdist
 from taxoscape.errors import InputError, examples
 from taxoscape.trees import TreeArrays, stretches
 
-BLOCK = 1024  # branches in memory at a time
+BLOCK = 1024  # branches in memory at a time, and rows of distances
 
 
 def distances_from(counts: np.ndarray, tree: TreeArrays, metric: str, first: int, last: int) -> np.ndarray:
@@ -38,9 +38,11 @@ def _unweighted(counts: np.ndarray, tree: TreeArrays, rows: int) -> np.ndarray:
         shared[:, :rows] += weighted[:rows] @ weighted[:rows].T
         shared[:, rows:] += weighted[:rows] @ weighted[rows:].T
         own += np.einsum("nm,nm->n", weighted, weighted)
-    total = own[:rows, None] + own[None, :]
-    union = total - shared
-    return np.divide(total - 2 * shared, union, out=np.zeros_like(union), where=union > 0)
+    for part in _row_blocks(rows):
+        total = own[part, None] + own[None, :]
+        union = total - shared[part]
+        shared[part] = np.divide(total - 2 * shared[part], union, out=np.zeros_like(union), where=union > 0)
+    return shared
 
 
 def _weighted(counts: np.ndarray, tree: TreeArrays, rows: int) -> np.ndarray:
@@ -51,8 +53,14 @@ def _weighted(counts: np.ndarray, tree: TreeArrays, rows: int) -> np.ndarray:
         weights = below / reads * lengths
         difference += cdist(weights[:rows], weights, "cityblock")
         height += weights.sum(axis=1)
-    total = height[:rows, None] + height[None, :]
-    return np.divide(difference, total, out=np.zeros_like(total), where=total > 0)
+    for part in _row_blocks(rows):
+        total = height[part, None] + height[None, :]
+        difference[part] = np.divide(difference[part], total, out=np.zeros_like(total), where=total > 0)
+    return difference
+
+
+def _row_blocks(rows: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK)]
 
 
 def _blocks(counts: np.ndarray, tree: TreeArrays) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -92,14 +100,15 @@ def spans(samples: int, shards: int) -> list[tuple[int, int]]:
 
 def joined(parts: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """Rows [R, N] of all distances, of the shards [R, N - first] in their order: before `first` stand mirror images."""
-    first = 0
+    firsts = np.cumsum([0, *map(len, parts)])
     for place, part in enumerate(parts):
-        last, mirrored, start = first + len(part), [], 0
-        for earlier in parts[:place]:
-            mirrored.append(earlier[:, first - start : last - start].T)
-            start += len(earlier)
-        yield np.concatenate([*mirrored, part], axis=1)
-        first = last
+        for rows in _row_blocks(len(part)):
+            here = firsts[place] + rows.start, firsts[place] + rows.stop
+            mirrored = [
+                earlier[:, here[0] - start : here[1] - start].T
+                for start, earlier in zip(firsts, parts[:place], strict=False)
+            ]
+            yield np.concatenate([*mirrored, part[rows]], axis=1)
 
 
 def report_left_out(counts: np.ndarray, features: list[str], tree: TreeArrays, samples: list[str]) -> None:

@@ -61,9 +61,10 @@ def test_blocks_of_branches_change_nothing(monkeypatch, metric):
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("shards", [1, 2, 3, 7, 20])
-def test_shards_together_are_all_distances(metric, shards):
+def test_shards_together_are_all_distances(monkeypatch, metric, shards):
     tree = trees.tree_arrays(random_tree(40, 1))
     counts = sparse_counts(12, 40, 1)
+    monkeypatch.setattr(unifrac, "BLOCK", 5)
     spans = unifrac.spans(12, shards)
     parts = [unifrac.distances_from(counts, tree, metric, *span) for span in spans]
     joined = np.concatenate(list(unifrac.joined(parts)))
