@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from taxoscape import inputs, metadata, tables, trees
+from taxoscape import metadata, tables, trees
 from taxoscape.aam import data, evaluate, figures, finetune, predict, pretext, pretrain, quality, saved, training
 from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.data import Study
@@ -23,6 +23,7 @@ from taxoscape.aam.target import fit_target
 from taxoscape.aam.task import Task
 from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_json, write_tsv
+from taxoscape.inputs import is_regular
 
 RESUME = "resume.pt"  # beside what a run writes; removed at its end
 
@@ -284,7 +285,7 @@ def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked
     run.folder.mkdir(parents=True, exist_ok=True)
     path = run.folder / RESUME
     if run.resume_from:
-        if not inputs.is_regular(run.resume_from):
+        if not is_regular(run.resume_from):
             raise InputError(f"--resume-from {run.resume_from} does not exist: leave it out to start anew")
         if run.resume_from.resolve() != path.resolve():
             with atomic(path) as partial:
@@ -300,7 +301,7 @@ def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked
 
 def digest(path: Path | None) -> str:
     """Digest of a file's content; empty where there is none."""
-    if path is None or not inputs.is_regular(path):
+    if path is None or not is_regular(path):
         return ""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
