@@ -93,7 +93,8 @@ def test_every_sample_with_a_target_is_predicted_once_beside_baselines(chain, ta
 def test_the_report_is_one_file_that_says_the_data_are_simulated(chain):
     html = chain.result("report/report.html").read_text()
     assert "These data are simulated" in html
-    assert not re.search(r"""(src|href)=["']?https?:""", html)
+    # It may lead elsewhere (the papers it cites), but fetches nothing.
+    assert not re.search(r"""(<link|<script|<img|<iframe)[^>]*(src|href)=["']?(https?:)?//""", html)
     for stage in (
         "reads",
         "taxonomy",
@@ -106,7 +107,7 @@ def test_the_report_is_one_file_that_says_the_data_are_simulated(chain):
         "phenotype",
         "diffusion",
     ):
-        assert f'<section id="{stage}">' in html
+        assert f'<section id="{stage}"' in html
 
 
 @pytest.fixture(scope="module")

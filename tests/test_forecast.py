@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from matplotlib.figure import Figure
 
 from taxoscape import checkpoint
 from taxoscape.compositions import clr_inverse
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
+from taxoscape.figures import save
 from taxoscape.files import write_json, write_npz, write_tsv
 from taxoscape.forecast import anchor as anchors
 from taxoscape.forecast import (
@@ -718,9 +720,12 @@ def test_the_report_shows_forecasts_or_why_there_are_none(courses, found, tmp_pa
     assert "metadata.time is not set" in trajectories.forecasts({}, DEFAULTS).lead
     result = trial.metrics(trial.run(found, courses, [1.2], options(), 0), [1.2], "days", 20, 0)
     write_json(result, tmp_path / "metrics.json")
-    section = trajectories.forecasts({"forecast": tmp_path / "metrics.json", "forecast_plots": {}}, config)
-    assert section.notes == [result["verdict"]]
-    assert len(section.tables) == 2 * len(result["bins"])
+    plots = [tmp_path / "errors.png", tmp_path / "coverage.png"]
+    for path in plots:
+        save(Figure(), path)
+    section = trajectories.forecasts({"forecast": tmp_path / "metrics.json", "forecast_plots": plots}, config)
+    assert len(section.verdicts) == 1
+    assert len(section.tables) == len(result["bins"])
     assert list(section.tables[0].frame["model"]) == [evaluate.MODEL, *baselines.NAMES, evaluate.ANCHOR]
 
 
