@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,13 +30,14 @@ def check_writable(folder: str | Path) -> None:
         probe = place / f"{PARTIAL}{os.getpid()}"
         try:
             probe.write_bytes(b"\0" * 4096)
+            probe.unlink()
         except OSError as error:
+            with suppress(OSError):  # of a full disk the probe, empty, may be left; of a read-only one nothing is
+                probe.unlink()
             raise InputError(
                 f"{place} cannot be written ({error.strerror}): make it writable and see that its disk has "
                 "room, or name another folder with --directory"
             ) from error
-        finally:
-            probe.unlink(missing_ok=True)
 
 
 def claim(folder: str | Path) -> list[Path]:
