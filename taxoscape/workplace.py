@@ -35,7 +35,7 @@ def check_writable(folder: str | Path) -> None:
             with suppress(OSError):  # of a full disk the probe, empty, may be left; of a read-only one nothing is
                 probe.unlink()
             raise InputError(
-                f"{place} cannot be written ({error.strerror}): make it writable and see that its disk has "
+                f"{place.resolve()} cannot be written ({error.strerror}): make it writable and see that its disk has "
                 "room, or name another folder with --directory"
             ) from error
 
