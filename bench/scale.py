@@ -58,6 +58,7 @@ def measured(study: Path) -> pd.DataFrame:
     for path in sorted((study / "benchmarks").rglob("*.tsv")):
         row = pd.read_csv(path, sep="\t").iloc[0]
         rows.append({"stage": path.relative_to(study / "benchmarks").parts[0], "jobs": 1} | row.to_dict())
+    # Snakemake writes - for jobs that ended before it looked at them.
     frame = pd.DataFrame(rows).replace("-", 0).astype(dict.fromkeys(MEASURES, float))
     # A job that does nothing has read its modules all the same.
     start = frame["cpu_time"].min()

@@ -276,7 +276,7 @@ def test_shards_grow_so_that_large_studies_stay_below_a_thousand_jobs(samples, r
     size, of_run = settings.shard_size("auto", samples), -(-samples // runs)
     shards = runs * -(-of_run // size)
     # A shard is checked, trimmed, filtered and denoised; a run has two error models, drawn, and a sample of its reads.
-    assert 4 * shards + 7 * runs <= 4 * (settings.SHARDS + runs) + 7 * runs
+    assert shards <= settings.SHARDS + runs
     assert size == settings.SHARD or size * settings.SHARDS >= samples
     if runs <= 40:
         assert 4 * shards + 7 * runs < 900
