@@ -396,6 +396,18 @@ def test_clades_learn_distances_of_samples_that_were_not_trained_on():
     assert report["unifrac_r2"] > max(0.5, report["jaccard_r2"])
 
 
+def test_pairs_of_a_part_of_the_samples_stand_for_those_of_a_large_study(monkeypatch):
+    made, rows = make_study(200), np.arange(5, 195)
+    whole = pretext.measure_scales(made, rows, OPTIONS, (0,))
+    assert (pretext.paired(rows, (0,)) == rows).all()
+    monkeypatch.setattr(pretext, "PAIRED", 60)
+    part = pretext.paired(rows, (0,))
+    assert len(np.unique(part)) == 60
+    assert np.isin(part, rows).all()
+    assert (part != pretext.paired(rows, (1,))).any()
+    assert pretext.measure_scales(made, rows, OPTIONS, (0,)).distance == pytest.approx(whole.distance, rel=0.1)
+
+
 def test_an_encoder_with_other_clades_is_refused(tmp_path):
     pretrain.save_encoder(pretrain.make_encoder(replace(OPTIONS, clades=3)), replace(OPTIONS, clades=3), tmp_path / "e")
     with pytest.raises(InputError, match="'clades': 3.*'clades': 0.*same sizes"):

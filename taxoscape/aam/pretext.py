@@ -24,6 +24,7 @@ METRICS = ("unifrac", "weighted", "faith_pd", "taxonomy", "combined")
 FIXED_DRAW = 10**6
 CHUNK = 256  # sequences embedded at a time where nothing is learned
 SINGLES = 48  # imagined samples of one ASV in a batch
+PAIRED = 1000  # samples of which all pairs are compared at once, at most: half a million distances
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,16 @@ def fixed_branches(study: Study, rows: np.ndarray, options: Options, seed: tuple
     return torch.cat([data.branches(batch, study.ancestors, weighted(options)) for batch in batches])
 
 
+def paired(rows: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+    """Samples of `rows` whose pairs stand for those of all: every one, or PAIRED of them drawn."""
+    if len(rows) <= PAIRED:
+        return rows
+    return np.sort(np.random.default_rng((*seed, FIXED_DRAW)).choice(rows, PAIRED, replace=False))
+
+
 def measure_scales(study: Study, rows: np.ndarray, options: Options, seed: tuple[int, ...]) -> Scales:
-    """Scales of what is learned of samples `rows`; (0.5, 1) and (0, 1) where nothing varies."""
+    """Scales of what is learned of samples `rows`, or of PAIRED of them; (0.5, 1) and (0, 1) where nothing varies."""
+    rows = paired(rows, seed)
     own = fixed_branches(study, rows, options, seed)
     apart = upper(data.distances(own, own, study.lengths, weighted(options)))
     faith = torch.cat(

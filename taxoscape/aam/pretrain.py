@@ -70,7 +70,7 @@ def pretrain(
     before = read_encoder(options.encoder, options) if options.encoder else None
     validation = held_out(groups, options, seed)
     train, held = rows[~validation], rows[validation]
-    fixed = pretext.fixed_batches(study, held, options, seed)
+    fixed = pretext.fixed_batches(study, pretext.paired(held, seed), options, seed)
     goal = make_goal(study, train, options, seed)
     lost = data.reads_lost(
         data.rarefy(study.counts[rows], study.depth, (*seed, pretext.FIXED_DRAW)), options.token_limit

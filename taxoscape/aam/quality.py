@@ -13,7 +13,7 @@ from taxoscape.aam.options import Options
 def judge(
     model: Encoder, study: Study, train: np.ndarray, test: np.ndarray, options: Options, seed: tuple[int, ...]
 ) -> dict:
-    """Hold a pretrained encoder beside what is to be had without learning.
+    """Hold a pretrained encoder beside what is to be had without learning, on pretext.PAIRED samples at most.
 
     Distances between test samples against an affine fit on ASV Jaccard distance, the log of Faith's PD against one on
     the log of the number of ASVs (fitted on training samples); masked nucleotides, and clades, of ASVs that differ in
@@ -21,8 +21,11 @@ def judge(
     of each position, the nearest ASV that it knows, and the commonest clade of each rank. What was not learned is left
     out.
     """
-    fixed = [list(data.drawn_batches(study, rows, options, (*seed, pretext.FIXED_DRAW + 1))) for rows in (train, test)]
-    report = {"samples": len(test), "metric": options.unifrac_metric}
+    fixed = [
+        list(data.drawn_batches(study, pretext.paired(rows, seed), options, (*seed, pretext.FIXED_DRAW + 1)))
+        for rows in (train, test)
+    ]
+    report = {"samples": len(pretext.paired(test, seed)), "metric": options.unifrac_metric}
     if pretext.has_distances(options):
         report |= distance_quality(model, study, fixed, options)
     if pretext.has_faith(options):
