@@ -75,5 +75,7 @@ onstart:
 
 
 onsuccess:
-    print("Report: results/report/report.html")
-    print("Gallery: results/images/gallery.html")
+    # A run of some rules alone may leave a study without them.
+    for name, page in ("Report", "results/report/report.html"), ("Gallery", "results/images/gallery.html"):
+        if Path(page).is_file():
+            print(f"{name}: {page}")

@@ -34,7 +34,15 @@ CONFIG = {
         "folds": 2,
     },
     # Everything is read, drawn and predicted in full; only the learning is cut short.
-    "aam": {"batch_size": 64, "pretrain_epochs": 1, "pretrain_steps": 0, "epochs": 1, "members": 1, "trees": 20, "bootstraps": 50},
+    "aam": {
+        "batch_size": 64,
+        "pretrain_epochs": 1,
+        "pretrain_steps": 0,
+        "epochs": 1,
+        "members": 1,
+        "trees": 20,
+        "bootstraps": 50,
+    },
     "phenotype": {"steps": 50, "members": 1, "trees": 20, "bootstraps": 50},
     "diffusion": {"steps": 100},
     "forecast": {"steps": 50},
