@@ -1025,6 +1025,32 @@ def test_kernel_ridge_is_scikit_learns_on_the_centred_kernel():
     assert min(np.abs(ours - offer).max() for offer in offers) < 1e-8
 
 
+def test_a_few_landmarks_span_the_space_of_all_samples(monkeypatch):
+    """Points of three dimensions lie as far apart by their kernel to ten of them as they do."""
+    monkeypatch.setattr(baselines, "LANDMARKS", 10)
+    rng = np.random.default_rng(5)
+    points, train = rng.normal(size=(60, 3)), np.arange(60) >= 20
+    distances = np.sqrt(((points[:, None] - points[None]) ** 2).sum(axis=2))
+    order, landmarks = baselines.landmarks_first(train, 0)
+    assert sorted(order) == list(range(20, 60))
+    assert list(order[:10]) == list(landmarks)
+    read = baselines.features(Evidence(np.ones((60, 2)), distances), train, 0, landmarks)["squares"]
+    found = baselines.PrincipalAxes(20).fit(read[order]).transform(read)
+    np.testing.assert_allclose(np.sqrt(((found[:, None] - found[None]) ** 2).sum(axis=2)), distances, atol=1e-9)
+    truth = points[:, 0] + 0.01 * rng.normal(size=60)
+    said = baselines.predict_fold(
+        Evidence(np.ones((60, 2)), 1 - np.exp(-0.1 * distances**2)),
+        truth,
+        np.arange(60).astype(str),
+        train,
+        0,
+        None,
+        2,
+        0,
+    )
+    assert np.corrcoef(said["kernel_ridge"], truth[:20])[0, 1] > 0.8
+
+
 def test_axes_of_the_forest_are_principal_coordinates():
     rng = np.random.default_rng(2)
     points = rng.normal(size=(25, 3))

@@ -206,14 +206,30 @@ def test_better_generators_come_out_better_and_draws_are_paired():
         "copula": generation.subset(communities(population(90, 3, shift=1.5))),
         "resampling": generation.resample(training),
     }
-    measured = generation.compare(real, training, generators, 200, QUICK, seed=0)
-    again = generation.compare(real, training, generators, 200, QUICK, seed=0)
+    measured = generation.compare(real, training, generators, 200, QUICK, most=90, seed=0)
+    again = generation.compare(real, training, generators, 200, QUICK, most=90, seed=0)
     models, differences = generation.summarize(measured), generation.differences(measured)
     assert models == generation.summarize(again)
     assert models["diffusion"]["auc"]["value"] < 0.65 < models["copula"]["auc"]["value"]
     assert models["resampling"]["copying"]["low"] > models["diffusion"]["copying"]["high"]
     assert differences["copula"]["high"] < 0
     assert measured["diffusion"]["auc_given_conditions"].shape == (2, 51)
+
+
+def test_every_generator_is_held_against_as_many_samples(monkeypatch):
+    """Of a large study more are held out than a model has generated."""
+    sizes = []
+
+    def measure(real, drawn, *_, **__):
+        sizes.extend((len(real.counts), len(drawn.counts)))
+        return {"auc": [0.5]}
+
+    monkeypatch.setattr(generation, "measure", measure)
+    real, training = communities(population(60, 0)), communities(population(60, 1))
+    made = communities(population(25, 2))
+    generators = {"diffusion": generation.subset(made), "resampling": generation.resample(training)}
+    generation.compare(real, training, generators, 200, QUICK, most=25, seed=0)
+    assert set(sizes) == {25}
 
 
 def verdict_of(model: float, resampling: float, copula: float, n_real: int = 100, kind: str = "mlp") -> str:

@@ -32,6 +32,9 @@ KERNEL_PENALTIES = np.logspace(-3, 2, 11)  # of ridge on a kernel whose diagonal
 LOGISTIC_STRENGTH = 0.01  # C of the logistic model; hundreds of correlated features need a strong penalty
 KERNEL_STRENGTH = 1.0  # C of the logistic model on these
 AXES = 20  # principal coordinates that the forest reads
+LANDMARKS = (
+    1000  # training samples that span kernels, at most: finding their axes takes their number to the third power
+)
 RELATIVE_ZERO = 1e-10  # eigenvalues below this share of the largest are rounding
 
 # Model -> what it reads of a sample. Those whose input a study has not are left out.
@@ -52,7 +55,6 @@ READS = {
     "logistic_on_pretrained_aam": "pretrained",
     "metadata_only": "fields",
 }
-BETWEEN_SAMPLES = ("squares", "kernel")  # one row and one column per sample
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,20 @@ class Evidence:
 
 
 class PrincipalAxes(TransformerMixin, BaseEstimator):
-    """Principal coordinates of samples from a kernel [n, n] between them, at most `axes` of them (None: all).
+    """Principal coordinates of samples from their kernel [n, k] to the first k of them, at most `axes` (None: all).
 
-    A row of kernel values to the training samples is centred as theirs were and projected, which for -d^2/2 is
-    principal coordinates analysis with Gower's out-of-sample formula (Gower 1968). Only axes of positive eigenvalue
-    are kept: distances need not be Euclidean, and scikit-learn's KernelPCA refuses those that are far from it.
+    A row of kernel values to these landmarks is centred as theirs were and projected, which for -d^2/2 is principal
+    coordinates analysis with Gower's out-of-sample formula (Gower 1968), and where k < n landmark scaling (de Silva and
+    Tenenbaum 2004). Only axes of positive eigenvalue are kept: distances need not be Euclidean, and scikit-learn's
+    KernelPCA refuses those that are far from it.
     """
 
     def __init__(self, axes: int | None = None):
         self.axes = axes
 
     def fit(self, kernel: np.ndarray, y: np.ndarray | None = None) -> "PrincipalAxes":
-        """Find the axes of the training samples' kernel [n, n]."""
+        """Find the axes of the landmarks, by the first k rows of the training samples' kernel [n, k]."""
+        kernel = kernel[: kernel.shape[1]]
         self.centre_ = KernelCenterer().fit(kernel)
         values, vectors = np.linalg.eigh(self.centre_.transform(kernel))
         order = np.argsort(-values)[: self.axes]
@@ -95,18 +99,32 @@ class PrincipalAxes(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, kernel: np.ndarray) -> np.ndarray:
-        """Coordinates [m, axes] of samples by their kernel values [m, n] to the training samples."""
+        """Coordinates [m, axes] of samples by their kernel values [m, k] to the landmarks."""
         found = self.centre_.transform(kernel) @ self.project_
         return found if found.shape[1] else np.zeros((len(kernel), 1))
 
 
-def features(evidence: Evidence, train: np.ndarray, fold: int) -> dict[str, np.ndarray]:
-    """What there is to read of each sample in a fold whose training samples are `train` [N] bool."""
+def landmarks_first(train: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training samples of `train` [N] bool, as rows, those first that span kernels; and the latter alone."""
+    rows = np.flatnonzero(train)
+    chosen = np.zeros(len(rows), dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(len(rows))[:LANDMARKS]] = True
+    return np.concatenate([rows[chosen], rows[~chosen]]), rows[chosen]
+
+
+def features(
+    evidence: Evidence, train: np.ndarray, fold: int, landmarks: np.ndarray | slice = slice(None)
+) -> dict[str, np.ndarray]:
+    """What there is to read of each sample in a fold whose training samples are `train` [N] bool.
+
+    Kernels are those to the samples `landmarks` (all).
+    """
     kept = (evidence.counts[train] > 0).mean(axis=0) >= PREVALENCE
     logs = np.log(evidence.counts[:, kept] + PSEUDOCOUNT) if kept.any() else np.zeros((len(evidence.counts), 1))
     found = {"centred": logs - logs.mean(axis=1, keepdims=True), "logs": logs, **evidence.frozen.get(fold, {})}
     if evidence.distances is not None:
-        found |= {"squares": -0.5 * evidence.distances**2, "kernel": 1.0 - evidence.distances}
+        apart = evidence.distances[:, landmarks]
+        found |= {"squares": -0.5 * apart**2, "kernel": 1.0 - apart}
     if evidence.fields is not None and evidence.fields.shape[1]:
         found["fields"] = evidence.fields
     return found
@@ -123,8 +141,9 @@ def predict_fold(
     seed: int,
 ) -> dict[str, np.ndarray]:
     """Predict the samples outside `train` [N] bool by each baseline: numbers [n], or class probabilities [n, C]."""
-    readable = features(evidence, train, fold)
-    models = make_models(groups[train], categories is not None, trees, seed)
+    order, landmarks = landmarks_first(train, seed)
+    readable = features(evidence, train, fold, landmarks)
+    models = make_models(groups[order], categories is not None, trees, seed)
     if categories and len(np.unique(truth[train])) < 2:
         models = dict.fromkeys(models, DummyClassifier(strategy="prior"))
     predicted = {}
@@ -134,9 +153,8 @@ def predict_fold(
             if READS[name] not in readable:
                 continue
             values = readable[READS[name]]
-            columns = train if READS[name] in BETWEEN_SAMPLES else slice(None)
-            model.fit(values[train][:, columns], truth[train])
-            rest = values[~train][:, columns]
+            model.fit(values[order], truth[order])
+            rest = values[~train]
             predicted[name] = probabilities(model, rest, categories) if categories else model.predict(rest)
     return predicted
 

@@ -102,21 +102,21 @@ def area_under_curve(
     """Area under the ROC curve, one class against the others, mean over the classes there are; and its draws.
 
     Scores [n, C]. The area is the share of pairs (one of the class, one of the others) in the right order, ties half
-    (Mann and Whitney 1947): a sum over pairs of groups, so that a draw weighs these. NaN where one class is all.
+    (Mann and Whitney 1947), each pair as often as its samples' groups were drawn. NaN where one class is all.
     """
-    names, found = np.array(categories, dtype=object), []
-    everyone = np.vstack([np.ones(weights.shape[1]), weights])
-    for place in range(len(categories)):
-        own = truth == names[place]
-        wins = np.zeros((weights.shape[1], weights.shape[1]))  # [G, G] of the class in a row, of the others in a column
-        for group in np.unique(member[~own]):
-            others = np.sort(scores[~own & (member == group), place])
-            below = [np.searchsorted(others, scores[own, place], side=side) for side in ("left", "right")]
-            np.add.at(wins[:, group], member[own], np.add(*below) / 2)
-        inside, outside = (np.bincount(member[part], minlength=weights.shape[1]) for part in (own, ~own))
-        pairs = (everyone @ inside) * (everyone @ outside)
-        ordered = ((everyone @ wins) * everyone).sum(axis=1)
-        found.append(np.divide(ordered, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+    everyone, found = np.vstack([np.ones(weights.shape[1]), weights]), []
+    for place, name in enumerate(categories):
+        order = np.argsort(scores[:, place])
+        ranked, own = scores[order, place], truth[order] == name
+        edges = [np.searchsorted(ranked, ranked, side=side) for side in ("left", "right")]
+        areas = []
+        for draw in everyone:
+            drawn = draw[member[order]]
+            others = np.concatenate([[0.0], np.cumsum(drawn * ~own)])  # that stand before each place
+            ordered = (drawn * own * (others[edges[0]] + others[edges[1]]) / 2).sum()
+            pairs = drawn[own].sum() * drawn[~own].sum()
+            areas.append(ordered / pairs if pairs else np.nan)
+        found.append(areas)
     known = np.isfinite(found)
     area = np.where(known, found, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
     return float(area[0]), area[1:]

@@ -85,6 +85,13 @@ def thin(communities: Communities, depth: int, seed: tuple[int, ...]) -> Communi
     return Communities(np.array(drawn, dtype=np.int64).reshape(shape), kept.features, kept.groups)
 
 
+def few(communities: Communities, most: int, seed: tuple[int, ...]) -> Communities:
+    """The communities, or `most` of them drawn where there are more."""
+    if len(communities.counts) <= most:
+        return communities
+    return communities.take(np.sort(np.random.default_rng(seed).permutation(len(communities.counts))[:most]))
+
+
 def compare(
     real: Communities,
     training: Communities,
@@ -92,17 +99,21 @@ def compare(
     depth: int,
     options: Options,
     *,
+    most: int,
     seed: int,
     threads: int = 1,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Measure generators against held-out `real` samples -> generator -> metric -> draws [repeats, 1 + bootstraps].
 
-    All samples are first brought to `depth` reads. A metric that cannot be had (too few samples) is left out. The
-    bootstrap draws of real samples are the same for all generators, so that differences between them are paired.
+    All samples are first brought to `depth` reads. Every generator is held against the same number of samples, `most`
+    (what one of them has made) or as many as are held out: the figures grow with it. A metric that cannot be had (too
+    few samples) is left out. The bootstrap draws of real samples are the same for all generators, so that differences
+    between them are paired.
     """
     measured = {name: [] for name in generators}
     for repeat in range(options.repeats):
-        held_out, trained = thin(real, depth, (seed, repeat, 0)), thin(training, depth, (seed, repeat, 1))
+        held_out = few(thin(real, depth, (seed, repeat, 0)), most, (seed, repeat))
+        trained = thin(training, depth, (seed, repeat, 1))
         for number, (name, generate) in enumerate(generators.items()):
             rng = np.random.default_rng((seed, repeat, 2 + number))
             drawn = thin(generate(rng, len(held_out.counts)), depth, (seed, repeat, 2 + number))

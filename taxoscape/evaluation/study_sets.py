@@ -79,9 +79,12 @@ def evaluate(sets: Sets, study: Study, options: generation.Options, *, kind: str
         "copula": draw_copula(study, copula_at),
         "resampling": generation.resample(sets.training),
     }
-    measured = generation.compare(sets.real, sets.training, generators, depth, options, seed=seed, threads=threads)
+    most = len(sets.generated.counts)
+    measured = generation.compare(
+        sets.real, sets.training, generators, depth, options, most=most, seed=seed, threads=threads
+    )
     models, differences = generation.summarize(measured), generation.differences(measured)
-    n_real = int((sets.real.counts.sum(axis=1) >= depth).sum())
+    n_real = min(most, int((sets.real.counts.sum(axis=1) >= depth).sum()))
     return {
         "n_real": n_real,
         "n_generated": len(sets.generated.counts),

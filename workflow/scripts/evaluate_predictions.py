@@ -17,7 +17,7 @@ with logged(snakemake.log[0]):
     samples = table.ids()
     frozen = evaluate.read_frozen(given.embeddings, samples)
     fields = task.read_other_fields(samples, given.design, given.encoding, target)
-    evidence = Evidence(tables.counts(table), np.load(given.distances), fields, frozen)
+    evidence = Evidence(tables.counts(table), np.load(given.distances, mmap_mode="r"), fields, frozen)
     firsts = task.read_repeats(samples, given.splits).max(axis=0)  # a fold of each repeat
     goals = [task.read_task(samples, given.design, given.encoding, given.splits, target, fold) for fold in firsts]
     ours = evaluate.read_predictions(given.predictions, goals[0])
