@@ -13,6 +13,7 @@ from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
 from taxoscape import checkpoint, taxa, trees
+from taxoscape.aam.baselines import make_models
 from taxoscape.aam.task import Task
 from taxoscape.diffusion.check import HEADS
 from taxoscape.diffusion.sampling import sample
@@ -527,9 +528,15 @@ def test_ridge_shows_the_residuals_of_groups_it_has_not_seen():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(80, 3))
     truth = features @ [1.0, -2.0, 0.5] + 0.7 * rng.normal(size=80)
-    groups = np.repeat(np.arange(20), 4).astype(str)
-    assert abs(forecasts.ridge_spread(features, truth, groups, 1, 0) - 0.7) < 0.15
-    assert forecasts.ridge_spread(features, truth, np.full(80, "one"), 1, 0) == truth.std()
+    several, one = np.repeat(np.arange(20), 4).astype(str), np.full(80, "one")
+    for groups in (several, one):
+        fitted = make_models(groups, False, 1, 0)["ridge"].fit(features, truth)
+        assert abs(forecasts.ridge_spread(fitted) - 0.7) < 0.15
+    # What all samples of a group share, and no other group has, can be learned by heart: it must not look known.
+    by_heart = np.eye(20).repeat(4, axis=0)
+    apart = 3 * rng.normal(size=20).repeat(4) + 0.1 * rng.normal(size=80)
+    fitted = make_models(several, False, 1, 0)["ridge"].fit(by_heart, apart)
+    assert forecasts.ridge_spread(fitted) > 0.8 * apart.std()
 
 
 # Scores

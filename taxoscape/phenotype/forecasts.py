@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline
 
 from taxoscape.aam.baselines import Evidence, features, make_models
 from taxoscape.phenotype.scores import midlevels
 
 NAMES = ("mean", "ridge", "random_forest", "quantile_forest")
-# Folds of the training groups in which ridge shows its residuals.
-FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -36,14 +34,13 @@ def forecast(
     logs, centred = readable["logs"], readable["centred"]
     known, held = truth[train], int((~train).sum())
     models, levels = make_models(groups[train], False, trees, seed), midlevels(draws)
-    forest = models["random_forest"].fit(logs[train], known)
+    forest, ridge = models["random_forest"].fit(logs[train], known), models["ridge"].fit(centred[train], known)
     point = forest.predict(logs[~train])
     weights = leaf_weights(forest, logs[train], logs[~train])
-    line = models["ridge"].fit(centred[train], known).predict(centred[~train])
-    spread = ridge_spread(centred[train], known, groups[train], trees, seed)
+    line = ridge.predict(centred[~train])
     return {
         "mean": Forecast(np.full(held, known.mean()), np.tile(np.quantile(known, levels), (held, 1))),
-        "ridge": Forecast(line, line[:, None] + spread * ndtri(levels)),
+        "ridge": Forecast(line, line[:, None] + ridge_spread(ridge) * ndtri(levels)),
         "random_forest": Forecast(point, None),
         "quantile_forest": Forecast(point, weighted_quantiles(known, weights, levels)),
     }
@@ -72,14 +69,9 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: np.ndarr
     return values[order][np.array(places)]
 
 
-def ridge_spread(values: np.ndarray, truth: np.ndarray, groups: np.ndarray, trees: int, seed: int) -> float:
-    """Standard deviation of ridge's residuals for training groups that it has not seen."""
-    parts = min(FOLDS, len(np.unique(groups)))
-    if parts < 2:
-        return float(truth.std())
-    folds = GroupKFold(parts).split(values, groups=groups)
-    guess = np.zeros(len(truth))
-    for learned, held in folds:
-        model = make_models(groups[learned], False, trees, seed)["ridge"]
-        guess[held] = model.fit(values[learned], truth[learned]).predict(values[held])
-    return float(np.sqrt(((truth - guess) ** 2).mean()))
+def ridge_spread(fitted: Pipeline) -> float:
+    """Standard deviation of a fitted ridge's residuals for training samples left out: groups, or one by one.
+
+    They were left out to choose the penalty; to choose it anew without each part would be as many searches.
+    """
+    return float(np.sqrt(-fitted[-1].best_score_))
