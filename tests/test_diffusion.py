@@ -669,6 +669,19 @@ def test_zeros_hide_no_correlation_from_the_copula():
     np.testing.assert_allclose(found, [0.9, 0, 0], atol=0.07)
 
 
+def test_scores_are_the_same_however_many_taxa_are_drawn_together(monkeypatch):
+    rng = np.random.default_rng(0)
+    table = rng.poisson(rng.gamma(0.5, 3, (300, 1)) * rng.gamma(0.5, 1, (1, 30)))
+    drawn = []
+    for block in (1, 7, 128):
+        monkeypatch.setattr(copula, "BLOCK", block)
+        fitted = copula.fit(table, np.zeros((300, 0)), np.random.default_rng(1))
+        drawn.append(copula.impute(fitted, table, np.zeros((300, 0)), np.random.default_rng(2)))
+    assert drawn[0].std() > 0.5
+    np.testing.assert_allclose(drawn[1], drawn[0], atol=1e-5)
+    np.testing.assert_allclose(drawn[2], drawn[0], atol=1e-5)
+
+
 def test_scores_of_zeros_are_truncated_normal_given_the_other_taxa():
     reference = np.stack([np.repeat([0, 1], [500, 500]), np.arange(1000)], axis=1)
     covariance = np.array([[1, 0.8], [0.8, 1]])

@@ -28,6 +28,8 @@ ENOUGH = 50_000
 MOST = 2000
 # Samples whose scores are drawn at a time.
 BATCH = 2000
+# Taxa whose scores are drawn between one matrix product and the next.
+BLOCK = 128
 # Draws at the training conditions that the marginals are fitted on, at least.
 MARGINAL = 4000
 # Probabilities are kept this far from 0 and 1; scores so lie within +-7.
@@ -129,18 +131,26 @@ def _sweep(
     thresholds: tuple[np.ndarray, np.ndarray],
     rng: np.random.Generator,
 ) -> None:
-    """Draw scores [N, D] anew between their thresholds, each taxon given all others; in place."""
+    """Draw scores [N, D] anew between their thresholds, each taxon given all others; in place.
+
+    What all others say is one product for a block of taxa, and within it corrected by what the block has changed.
+    """
     away, levels = scores - mean, rng.uniform(size=scores.shape[::-1])
-    varies = ~np.isinf(thresholds).all(axis=0).all(axis=0)
-    for taxon in np.flatnonzero(varies):
-        variance = 1 / precision[taxon, taxon]
-        centre = scores[:, taxon] - variance * (away @ precision[taxon])
-        low, high = (ndtr((end[:, taxon] - centre) / np.sqrt(variance)) for end in thresholds)
-        chance = np.clip(low + levels[taxon] * (high - low), SMALLEST, 1 - SMALLEST)
-        drawn = centre + np.sqrt(variance) * ndtri(chance)
-        # Far in a tail the two probabilities are the same number: the nearer threshold stands for the score.
-        scores[:, taxon] = np.clip(drawn, thresholds[0][:, taxon], thresholds[1][:, taxon])
-        away[:, taxon] = scores[:, taxon] - mean[:, taxon]
+    varies = np.flatnonzero(~np.isinf(thresholds).all(axis=0).all(axis=0))
+    for block in np.split(varies, range(BLOCK, len(varies), BLOCK)):
+        said, change = away @ precision[:, block], np.zeros((len(scores), len(block)))
+        for place, taxon in enumerate(block):
+            said[:, place] += change[:, :place] @ precision[block[:place], taxon]
+            variance = 1 / precision[taxon, taxon]
+            centre = scores[:, taxon] - variance * said[:, place]
+            low, high = (ndtr((end[:, taxon] - centre) / np.sqrt(variance)) for end in thresholds)
+            chance = np.clip(low + levels[taxon] * (high - low), SMALLEST, 1 - SMALLEST)
+            drawn = centre + np.sqrt(variance) * ndtri(chance)
+            # Far in a tail the two probabilities are the same number: the nearer threshold stands for the score.
+            drawn = np.clip(drawn, thresholds[0][:, taxon], thresholds[1][:, taxon])
+            change[:, place] = drawn - scores[:, taxon]
+            scores[:, taxon] = drawn
+        away[:, block] += change
 
 
 def _places(scores: np.ndarray, counts: np.ndarray, others: np.ndarray, known: np.ndarray) -> np.ndarray:
