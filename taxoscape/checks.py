@@ -71,7 +71,7 @@ def ordered(config: dict, defaults: dict) -> dict:
     """Config with its keys in the order of the defaults: Snakemake takes another order for another value.
 
     Keys that the defaults do not know (fields and targets of a study) keep the order they have. Numbers inside of
-    `--config 'section={key: 1}'` come as text; they are numbers where the default is one, or null.
+    `--config 'section={key: 1}'` come as text; they are numbers where the default is one, or null, or auto.
     """
     known = [key for key in defaults if key in config]
     return {
@@ -83,10 +83,11 @@ def ordered(config: dict, defaults: dict) -> dict:
 
 
 def _number(value: object, default: object) -> object:
-    """Value, or the number or truth value that its text is where the default is no text; lists item by item."""
+    """Value, or the number or truth value its text is where the default is no text, or auto; lists item by item."""
     if isinstance(value, list) and isinstance(default, list) and default:
         return [_number(item, default[0]) for item in value]
-    if not isinstance(value, str) or isinstance(default, str | list | dict):
+    text = isinstance(default, str | list | dict) and default != "auto"
+    if not isinstance(value, str) or text:
         return value
     return json.loads(value) if NUMBER.fullmatch(value) else value
 

@@ -128,6 +128,8 @@ def test_numbers_that_the_command_line_gives_as_text_are_numbers_where_no_text_b
         "denoise": {"max_ee": ["2", "2.5"]},
         "metadata": {"fields": {"who": {"type": "1"}}},
         "rarefy": {"depth": "deep"},
+        "reads": {"shard": "64"},
+        "functions": {"normalise": "true"},
     }
     found = checks.ordered(given, defaults())
     assert found["aam"] == {"epochs": 100, "lr": 0.001, "device": "1"}
@@ -135,6 +137,8 @@ def test_numbers_that_the_command_line_gives_as_text_are_numbers_where_no_text_b
     assert found["denoise"] == {"max_ee": [2, 2.5]}
     assert found["metadata"]["fields"]["who"]["type"] == "1"
     assert found["rarefy"] == {"depth": "deep"}
+    assert found["reads"] == {"shard": 64}  # by default auto
+    assert found["functions"] == {"normalise": True}
 
 
 def test_a_whole_study_is_accepted(study):
