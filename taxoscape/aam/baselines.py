@@ -32,9 +32,7 @@ KERNEL_PENALTIES = np.logspace(-3, 2, 11)  # of ridge on a kernel whose diagonal
 LOGISTIC_STRENGTH = 0.01  # C of the logistic model; hundreds of correlated features need a strong penalty
 KERNEL_STRENGTH = 1.0  # C of the logistic model on these
 AXES = 20  # principal coordinates that the forest reads
-LANDMARKS = (
-    1000  # training samples that span kernels, at most: finding their axes takes their number to the third power
-)
+LANDMARKS = 1000  # training samples that span kernels, at most: their axes cost the third power of their number
 RELATIVE_ZERO = 1e-10  # eigenvalues below this share of the largest are rounding
 
 # Model -> what it reads of a sample. Those whose input a study has not are left out.
