@@ -486,7 +486,7 @@ def test_leaf_weights_equal_those_by_hand():
     truth = np.array([0.0, 0.0, 5.0, 5.0, 6.0])
     forest = RandomForestRegressor(n_estimators=2, max_depth=1, bootstrap=False, random_state=0).fit(features, truth)
     weights = forecasts.leaf_weights(forest, features, np.array([[0.2], [3.5]]))
-    np.testing.assert_allclose(weights, [[0.5, 0.5, 0, 0, 0], [0, 0, 1 / 3, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(weights.toarray(), [[0.5, 0.5, 0, 0, 0], [0, 0, 1 / 3, 1 / 3, 1 / 3]])
     found = forecasts.weighted_quantiles(truth, weights, np.array([0.1, 0.5, 0.7, 0.99]))
     np.testing.assert_array_equal(found, [[0, 0, 0, 0], [5, 5, 6, 6]])
 
@@ -500,13 +500,13 @@ def test_leaf_weights_equal_a_loop_over_trees_and_samples():
         for place, leaf in enumerate(tree.apply(test)):
             members = np.flatnonzero(tree.apply(features) == leaf)
             wanted[place, members] += 1 / len(members) / 7
-    np.testing.assert_allclose(forecasts.leaf_weights(forest, features, test), wanted)
+    np.testing.assert_allclose(forecasts.leaf_weights(forest, features, test).toarray(), wanted)
 
 
 def test_quantiles_of_equal_weights_are_those_of_numpy():
     rng = np.random.default_rng(0)
     values, levels = rng.normal(size=20), np.linspace(0.013, 0.987, 40)
-    found = forecasts.weighted_quantiles(values, np.full((1, 20), 0.05), levels)
+    found = forecasts.weighted_quantiles(values, scipy.sparse.csr_array(np.full((1, 20), 0.05)), levels)
     np.testing.assert_array_equal(found[0], np.quantile(values, levels, method="inverted_cdf"))
 
 

@@ -6,11 +6,14 @@ regression forest, Meinshausen 2006, JMLR 7:983).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from scipy import sparse
 from scipy.special import ndtri
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from taxoscape.aam.baselines import Evidence, features, make_models
 from taxoscape.phenotype.scores import midlevels
@@ -46,27 +49,29 @@ def forecast(
     }
 
 
-def leaf_weights(forest: RandomForestRegressor, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+def leaf_weights(forest: RandomForestRegressor, train: np.ndarray, test: np.ndarray) -> sparse.csr_array:
     """Weights [m, n] of training samples [n, T] for samples [m, T]; rows sum to 1.
 
     w_i(x) = mean over trees of 1{x_i in the leaf of x} / size of the leaf, of all training samples (Meinshausen 2006,
-    eq. 5).
+    eq. 5). Most are 0: a sample shares leaves with few others.
     """
-    theirs, ours = forest.apply(train), forest.apply(test)  # [n, trees], [m, trees]
-    weights = np.zeros((len(test), len(train)))
-    for tree in range(theirs.shape[1]):  # all pairs of a tree at once; all trees at once would not fit
-        same = ours[:, tree, None] == theirs[None, :, tree]
-        weights += same / same.sum(axis=1, keepdims=True)
-    return weights / theirs.shape[1]
+    leaves = OneHotEncoder()
+    theirs = sparse.csr_array(leaves.fit_transform(forest.apply(train)))  # [n, leaves]
+    ours = sparse.csr_array(leaves.transform(forest.apply(test)))  # [m, leaves]
+    share = sparse.diags_array(1 / (theirs.sum(axis=0) * len(forest.estimators_)))
+    return (ours @ share @ theirs.T).tocsr()
 
 
-def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: np.ndarray) -> np.ndarray:
+def weighted_quantiles(values: np.ndarray, weights: sparse.csr_array, levels: np.ndarray) -> np.ndarray:
     """Quantiles [m, Q]: the smallest of the values [n] at which the weights [m, n] up to it sum to a level or more."""
     order = np.argsort(values, kind="stable")
-    reached = weights[:, order].cumsum(axis=1)
-    # The sum of all weights may be 1 - 1e-16: the last value is always reached.
-    places = [np.minimum(np.searchsorted(row, levels), len(values) - 1) for row in reached]
-    return values[order][np.array(places)]
+    ranked, weights = values[order], weights[:, order].sorted_indices()
+    found = np.empty((weights.shape[0], len(levels)))
+    for row, (start, stop) in enumerate(pairwise(weights.indptr)):
+        places = np.searchsorted(weights.data[start:stop].cumsum(), levels)
+        # The sum of all weights may be 1 - 1e-16: the last value is always reached.
+        found[row] = ranked[weights.indices[start:stop]][np.minimum(places, stop - start - 1)]
+    return found
 
 
 def ridge_spread(fitted: Pipeline) -> float:
