@@ -14,7 +14,7 @@ from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_
 from taxoscape.errors import InputError
 from taxoscape.evaluation import copying, fidelity, figures, generation, study_sets, two_sample, utility
 from taxoscape.evaluation.generation import Communities
-from taxoscape.evaluation.weights import bootstrap_weights, interval
+from taxoscape.evaluation.weights import bootstrap_weights, interval, weighted_auc
 from taxoscape.files import write_json
 from taxoscape.tables import write_table
 
@@ -35,11 +35,14 @@ def communities(counts: np.ndarray, fields: int = 1) -> Communities:
     return Communities(counts, features, np.array([f"g{row}" for row in range(len(counts))]))
 
 
+def area(scores: np.ndarray) -> float:
+    ones = np.ones((1, len(scores)))
+    return weighted_auc(scores, np.arange(len(scores)) >= len(scores) / 2, ones)[0]
+
+
 def auc(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
     ids = np.arange(len(real)).astype(str)
-    scores = two_sample.forest_scores(real, generated, ids, np.char.add("x", ids), trees=100, seed=seed)
-    ones = np.ones((1, len(real)))
-    return two_sample.weighted_auc(scores, ones, ones)[0]
+    return area(two_sample.forest_scores(real, generated, ids, np.char.add("x", ids), trees=100, seed=seed))
 
 
 # The classifier
@@ -56,12 +59,18 @@ def test_auc_of_different_distributions_is_high():
 
 def test_weighted_auc_is_that_of_scikit_learn():
     rng = np.random.default_rng(0)
-    scores, truth = rng.integers(0, 6, 40).astype(float), np.repeat([0, 1], 20)
-    weights = rng.integers(0, 3, (2, 3, 20)).astype(float)
-    found = two_sample.weighted_auc(scores, *weights)
-    for draw in range(3):
-        wanted = roc_auc_score(truth, scores, sample_weight=np.concatenate(weights[:, draw]))
-        np.testing.assert_allclose(found[draw], wanted)
+    scores, truth = rng.integers(0, 6, 40).astype(float), rng.random(40) < 0.5
+    drawn = rng.integers(0, 3, (3, 40)).astype(float)
+    wanted = [roc_auc_score(truth, scores, sample_weight=draw) for draw in drawn]
+    np.testing.assert_allclose(weighted_auc(scores, truth, drawn), wanted)
+
+
+def test_samples_without_a_score_stand_in_no_pair():
+    rng = np.random.default_rng(0)
+    scores, truth, drawn = rng.normal(size=30), rng.random(30) < 0.5, rng.integers(0, 3, (4, 30)).astype(float)
+    known = rng.random(30) < 0.7
+    wanted = weighted_auc(scores[known], truth[known], drawn[:, known])
+    np.testing.assert_allclose(weighted_auc(np.where(known, scores, np.nan), truth, drawn), wanted)
 
 
 def test_samples_of_one_group_do_not_betray_each_other():
@@ -70,10 +79,9 @@ def test_samples_of_one_group_do_not_betray_each_other():
     ages = rng.standard_normal((60, 1))
     groups = np.arange(60).astype(str)
     scores = two_sample.forest_scores(ages, ages, groups, groups, trees=50, seed=0)
-    ones = np.ones((1, 60))
-    assert 0.4 < two_sample.weighted_auc(scores, ones, ones)[0] < 0.6
+    assert 0.4 < area(scores) < 0.6
     ungrouped = two_sample.forest_scores(ages, ages, groups, np.char.add("x", groups), trees=50, seed=0)
-    assert two_sample.weighted_auc(ungrouped, ones, ones)[0] < 0.3
+    assert area(ungrouped) < 0.3
 
 
 def test_too_few_samples_have_no_auc_and_unequal_numbers_are_refused():

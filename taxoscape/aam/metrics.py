@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from taxoscape.evaluation.weights import weighted_auc
+
 FEW_GROUPS = 10  # below it an interval from resampled groups says little
 FEW_SAMPLES = 30
 
@@ -101,22 +103,13 @@ def area_under_curve(
 ) -> tuple[float, np.ndarray]:
     """Area under the ROC curve, one class against the others, mean over the classes there are; and its draws.
 
-    Scores [n, C]. The area is the share of pairs (one of the class, one of the others) in the right order, ties half
-    (Mann and Whitney 1947), each pair as often as its samples' groups were drawn. NaN where one class is all.
+    Scores [n, C]; each sample counts as often as its group was drawn. NaN where one class is all.
     """
-    everyone, found = np.vstack([np.ones(weights.shape[1]), weights]), []
-    for place, name in enumerate(categories):
-        order = np.argsort(scores[:, place])
-        ranked, own = scores[order, place], truth[order] == name
-        edges = [np.searchsorted(ranked, ranked, side=side) for side in ("left", "right")]
-        areas = []
-        for draw in everyone:
-            drawn = draw[member[order]]
-            others = np.concatenate([[0.0], np.cumsum(drawn * ~own)])  # that stand before each place
-            ordered = (drawn * own * (others[edges[0]] + others[edges[1]]) / 2).sum()
-            pairs = drawn[own].sum() * drawn[~own].sum()
-            areas.append(ordered / pairs if pairs else np.nan)
-        found.append(areas)
+    everyone = np.vstack([np.ones(weights.shape[1]), weights])
+    found = [
+        weighted_auc(scores[:, place], truth == name, (draw[member] for draw in everyone))
+        for place, name in enumerate(categories)
+    ]
     known = np.isfinite(found)
     area = np.where(known, found, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
     return float(area[0]), area[1:]

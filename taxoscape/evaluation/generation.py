@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taxoscape.evaluation import copying, fidelity, two_sample
-from taxoscape.evaluation.weights import bootstrap_weights, interval
+from taxoscape.evaluation.weights import bootstrap_weights, interval, weighted_auc
 from taxoscape.rarefy import draw
 
 # Held-out samples below which the figures are shown but nothing is concluded.
@@ -140,9 +140,10 @@ def measure(
     generated = generated.take(np.arange(number))
     w = bootstrap_weights(real.groups, options.bootstraps, np.random.default_rng(seed))
     v = bootstrap_weights(np.arange(number), options.bootstraps, rng)
-    found = {}
-    for name, scores in _scores(real, generated, options.trees, seed, threads).items():
-        found[name] = two_sample.weighted_auc(scores, w, v)
+    scores = _scores(real, generated, options.trees, seed, threads)
+    found = {
+        name: weighted_auc(part, np.arange(2 * number) >= number, np.hstack([w, v])) for name, part in scores.items()
+    }
     if len(training.counts):
         nearer = copying.nearer_to_training(generated.counts, training.counts, real.counts, rng)
         found["copying"] = v @ nearer / v.sum(axis=1)

@@ -41,14 +41,6 @@ def forest_scores(
     return scores
 
 
-def weighted_auc(scores: np.ndarray, real_weights: np.ndarray, generated_weights: np.ndarray) -> np.ndarray:
-    """AUC [B] of scores [2N] (real first) under weights [B, N] of each side; ties count half."""
-    real, generated = np.split(scores, 2)
-    higher = (generated[None, :] > real[:, None]) + 0.5 * (generated[None, :] == real[:, None])  # [N, N]
-    wins = np.einsum("bi,bi->b", real_weights @ higher, generated_weights)
-    return wins / (real_weights.sum(axis=1) * generated_weights.sum(axis=1))
-
-
 def _folds(truth: np.ndarray, groups: np.ndarray, number: int, seed: int):
     splits = list(StratifiedGroupKFold(number, shuffle=True, random_state=seed).split(truth, truth, groups))
     # Where groups are few and uneven a fold may leave one class alone in training: such a fold says nothing.

@@ -1,5 +1,7 @@
 """Bootstrap by weights: how often each sample is drawn, so that a metric of all draws is one matrix product."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
@@ -13,6 +15,25 @@ def bootstrap_weights(groups: np.ndarray, draws: int, rng: np.random.Generator) 
         names, place = np.arange(len(groups)), np.arange(len(groups))
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
     return np.vstack([np.ones((1, len(groups))), drawn[:, place]])
+
+
+def weighted_auc(scores: np.ndarray, positive: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Area under the ROC curve [B] of scores [N] under each of B weights [N]; NaN where a side has no weight.
+
+    It is the share of pairs (a positive and another) in the right order, ties half (Mann and Whitney 1947); by
+    sorting, so that not all pairs are looked at. Samples without a score (NaN) stand in no pair.
+    """
+    order = np.argsort(scores)[: (~np.isnan(scores)).sum()]  # NaN come last
+    ranked, positive = scores[order], positive[order]
+    edges = [np.searchsorted(ranked, ranked, side=side) for side in ("left", "right")]
+    areas = []
+    for drawn in weights:
+        drawn = drawn[order]
+        others = np.concatenate([[0.0], np.cumsum(drawn * ~positive)])  # that stand before each place
+        ordered = (drawn * positive * (others[edges[0]] + others[edges[1]]) / 2).sum()
+        pairs = drawn[positive].sum() * drawn[~positive].sum()
+        areas.append(ordered / pairs if pairs else np.nan)
+    return np.array(areas)
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
