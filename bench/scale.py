@@ -1,8 +1,8 @@
 """How time, memory and disk of every stage grow with samples and taxa, on simulated studies from their table on.
 
 `python -m bench.scale FOLDER SAMPLESxTAXA ...` makes the studies in FOLDER, runs the chain on each, with training cut
-short, and writes FOLDER/scale.tsv: a row per study and stage. What a killed call has finished is not run again. Hours:
-`python -m bench` leaves it out.
+short, writes FOLDER/scale.tsv, a row per study and stage, and prints it as tables with the powers of growth. What a
+killed call has finished is not run again. Hours: `python -m bench` leaves it out.
 """
 
 import subprocess
@@ -95,14 +95,14 @@ def growth(frame: pd.DataFrame, by: str, measure: str) -> pd.Series:
             return np.nan
         return float(np.polyfit(np.log(part[by]), np.log(part[measure].clip(lower=0.1)), 1)[0])
 
-    return chosen.groupby("stage")[[by, measure]].apply(slope).rename(f"{measure} ~ {by}^")
+    return chosen.groupby("stage")[[by, measure]].apply(slope).rename(f"power of {by}")
 
 
-def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Measures of every stage in the largest study, and how its CPU time grows."""
-    largest = frame.sort_values(["samples", "taxa"]).groupby("stage").last()
-    laws = [growth(frame, by, "cpu_time") for by in ("samples", "taxa")]
-    return largest.drop(columns=["samples", "taxa", "start"]).join(laws)
+def summary(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """A measure of every stage in every study, and the powers of samples and of taxa with which it grows."""
+    size = frame["samples"].astype(str) + " x " + frame["taxa"].astype(str)
+    table = frame.assign(size=size).pivot(index="stage", columns="size", values=measure)[size.unique()]
+    return table.join([growth(frame, by, measure) for by in ("samples", "taxa")])
 
 
 if __name__ == "__main__":
@@ -115,4 +115,5 @@ if __name__ == "__main__":
         run(study)
         rows.append(measured(study).assign(samples=samples, taxa=taxa))
         write_tsv(pd.concat(rows), place / "scale.tsv", float_format="%.4g")
-    print(summary(pd.concat(rows)).to_string(float_format="%.3g"))
+    for measure in ("cpu_time", "max_rss", "disk"):
+        print(summary(pd.concat(rows), measure).to_markdown(floatfmt=".3g"), end="\n\n")
