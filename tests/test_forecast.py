@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from labels import labels_below, written_figures
 from matplotlib.figure import Figure
 
 from taxoscape import checkpoint
@@ -680,6 +681,17 @@ def test_figures_are_the_same_bytes_twice(courses, found, tmp_path):
         figures.draw_what_if(frame, 1.2, "days", positions, names, tmp_path / f"what-{name}.png")
     for name in ("errors", "coverage", "what"):
         assert (tmp_path / f"{name}-a.png").read_bytes() == (tmp_path / f"{name}-b.png").read_bytes()
+
+
+def test_horizons_stand_apart_below_the_errors(tmp_path, monkeypatch):
+    written = written_figures(monkeypatch)
+    entry = {
+        "models": dict.fromkeys(figures.COLOURS, dict.fromkeys(evaluate.METRICS, {"value": 1, "low": 0, "high": 2}))
+    }
+    bins = dict.fromkeys(evaluate.bin_names([7, 140, 280], "days"), entry)
+    figures.draw_errors({"bins": bins, "subjects": 9}, tmp_path / "errors.png")
+    for axis in written[0].axes:
+        assert len(labels_below(axis)) == 5
 
 
 def test_the_animation_is_one_page_without_outside_links(courses, found):

@@ -9,6 +9,7 @@ import skbio.diversity
 import skbio.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from labels import labels_below, written_figures
 
 from taxoscape import rarefy, tables
 from taxoscape.errors import InputError
@@ -175,3 +176,14 @@ def test_the_figure_of_depths_is_the_same_bytes_twice(tmp_path):
     for name in ("first.png", "second.png"):
         figures.draw_depths(depth.tradeoff(reads), chosen, tmp_path / name)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+
+
+@pytest.mark.parametrize("deepest", [9_000, 68_000, 400_000, 5_000_000])
+def test_depths_stand_apart_below_their_figure(deepest, tmp_path, monkeypatch):
+    written = written_figures(monkeypatch)
+    reads = np.unique(np.geomspace(2000, deepest, 60).astype(int))
+    chosen = depth.describe(reads, 2000, {"depth": 2000, "keep": 0.9})
+    figures.draw_depths(depth.tradeoff(reads), chosen, tmp_path / "depths.png")
+    labels = labels_below(written[0].axes[0])
+    assert 1 < len(labels) < 10
+    assert all(label.replace(",", "").isdigit() for label in labels)

@@ -22,6 +22,7 @@ METRICS = {
     "coverage_50": "share inside the 50 % interval",
     "coverage_90": "share inside the 90 % interval",
 }
+FURTHER = "further on"  # samples after the next one
 ERRORS = ("aitchison", "bray_curtis", "crps")
 # Subjects below which the figures are shown but nothing is concluded.
 FEWEST = 5
@@ -39,8 +40,8 @@ def bins_of(tasks: list[Task], horizons: list[float]) -> np.ndarray:
 def bin_names(horizons: list[float], unit: str) -> list[str]:
     """Words for the bins."""
     edges = [0, *horizons]
-    names = [f"further on, {low:g} to {high:g} {unit} ahead" for low, high in zip(edges, edges[1:], strict=False)]
-    return ["next sample", *names, f"further on, over {edges[-1]:g} {unit} ahead"]
+    names = [f"{FURTHER}, {low:g} to {high:g} {unit} ahead" for low, high in zip(edges, edges[1:], strict=False)]
+    return ["next sample", *names, f"{FURTHER}, over {edges[-1]:g} {unit} ahead"]
 
 
 def chosen(tasks: list[Task], bins: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from matplotlib import cm, colors
 from matplotlib.figure import Figure
 
 from taxoscape.figures import save
-from taxoscape.forecast.evaluate import ANCHOR, ERRORS, METRICS, MODEL
+from taxoscape.forecast.evaluate import ANCHOR, ERRORS, FURTHER, METRICS, MODEL
 from taxoscape.palette import PALETTE
 
 COLOURS = {
@@ -35,7 +35,9 @@ def draw_errors(found: dict, path: str | Path) -> None:
             values = np.array([[entry[side] for entry in entries] for side in ("value", "low", "high")])
             spread = np.abs(values[1:] - values[0])
             axis.errorbar(place, values[0], spread, fmt="o", color=colour, markersize=5, linewidth=1.4, label=name)
-        axis.set_xticks(range(len(bins)), [textwrap.fill(name, 13) for name in bins], fontsize=7.5)
+        short = [textwrap.fill(name.removeprefix(f"{FURTHER}, "), 9) for name in bins]
+        axis.set_xticks(range(len(bins)), short, fontsize=7.5)
+        axis.set_xlabel("the next sample, and later ones", fontsize=8)
         axis.set_title(f"{METRICS[key]}\n(lower is better)", fontsize=10)
         axis.tick_params(axis="y", labelsize=8)
     handles, labels = axis.get_legend_handles_labels()
