@@ -14,6 +14,7 @@ import torch
 from matplotlib.figure import Figure
 
 from taxoscape import checkpoint, figures, tables
+from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
 from taxoscape.files import write_npz, write_tsv
 from taxoscape.job import JOBS, at_work, logged
@@ -124,3 +125,25 @@ def test_a_job_signs_while_it_works(tmp_path):
     (tmp_path / JOBS).touch()
     with at_work(tmp_path):
         assert f"process {os.getpid()} on " in (tmp_path / JOBS).read_text()
+
+
+def test_a_job_asks_for_memory_by_the_size_of_its_inputs_and_for_twice_as_much_at_each_retry(tmp_path):
+    source = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    memory = source[source.index("def memory(") : source.index("def shared_threads(")]
+    rules = """
+rule all:
+    input: "asked"
+rule make:
+    output: "large"
+    shell: "head -c 5M /dev/zero >{output}"
+rule ask:
+    input: "large"
+    output: "asked"
+    resources: mem_mb=memory(2000, per_mb=200)
+    retries: 1
+    shell: "echo {resources.mem_mb} >>tries; test {resources.mem_mb} -gt 4000 && touch {output}"
+"""
+    (tmp_path / "Snakefile").write_text(memory + rules)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--directory", tmp_path]
+    subprocess.run([*command, "--snakefile", tmp_path / "Snakefile"], check=True, capture_output=True)
+    assert (tmp_path / "tries").read_text().split() == ["3000", "6000"]

@@ -44,7 +44,7 @@ if TARGETS:
             "../envs/aam.yaml"
         threads: config["aam"]["threads"]
         resources:
-            mem_mb=memory(4000),
+            mem_mb=memory(3000, per_mb=60),
             gpu=int(config["aam"]["device"] == "cuda"),
         params:
             config=without("aam", *LATER),

@@ -13,9 +13,11 @@ from taxoscape.phenotype.options import regressions
 from taxoscape.reads.settings import shard_size
 
 
-def memory(mb):
-    """Memory of a job in MB, doubled with every retry."""
-    return lambda wildcards, attempt: mb * 2 ** (attempt - 1)
+def memory(mb, per_mb=0):
+    """Memory of a job in MB, `per_mb` more for each MB of its inputs; doubled with every retry."""
+    if not per_mb:
+        return lambda wildcards, attempt: mb * 2 ** (attempt - 1)
+    return lambda wildcards, input, attempt: round(mb + per_mb * input.size_mb) * 2 ** (attempt - 1)
 
 
 def shared_threads(jobs, most=4):

@@ -13,7 +13,7 @@ rule compute_unifrac:
         "../envs/unifrac.yaml"
     threads: 2
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(2000, per_mb=200),
     params:
         config=config["unifrac"],
         code=code("compute_unifrac.py"),
