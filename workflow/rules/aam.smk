@@ -110,7 +110,7 @@ if TARGETS:
             "../envs/aam.yaml"
         threads: 1
         resources:
-            mem_mb=memory(2000),
+            mem_mb=memory(2000, per_mb=3),
         params:
             config=config["aam"],
             seed=config["seed"],

@@ -40,7 +40,7 @@ rule merge_unifrac:
         "../envs/unifrac.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(1000, per_mb=2),
     params:
         code=code("merge_unifrac.py"),
     message:
