@@ -74,14 +74,16 @@ def coverage(drawn: np.ndarray, observed: np.ndarray, level: float) -> np.ndarra
 
 def measure(
     values: np.ndarray, shares: np.ndarray, drawn: np.ndarray, observed: np.ndarray, observed_shares: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Metrics [P] of a forecast: point values [P, D] and shares [P, D], draws [P, S, D] of log-ratios."""
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Metrics [P] and mean CRPS per taxon [D] of a forecast: values, shares [P, D], draws [P, S, D] of log-ratios."""
+    scores = crps(drawn, observed)
     found = {
         "aitchison": np.sqrt(((values - observed) ** 2).sum(axis=1)),
         "bray_curtis": 0.5 * np.abs(shares - observed_shares).sum(axis=1),
-        "crps": crps(drawn, observed).mean(axis=1),
+        "crps": scores.mean(axis=1),
     }
-    return found | {f"coverage_{round(100 * level)}": coverage(drawn, observed, level) for level in LEVELS}
+    found |= {f"coverage_{round(100 * level)}": coverage(drawn, observed, level) for level in LEVELS}
+    return found, scores.mean(axis=0)
 
 
 def summarize(measured: dict[str, dict[str, np.ndarray]], subjects: np.ndarray, draws: int, seed: int) -> dict:

@@ -89,12 +89,11 @@ def _fold(model: dict, courses: Courses, fold: int, horizons: list[float], optio
     first = np.array([task.first for task in asked])
     drawn = models.draw(model, conditioned, np.array(noise), first)
     point = Point(*models.point(model, conditioned, drawn))
-    measured = {evaluate.MODEL: evaluate.measure(point.values, point.shares, drawn, observed, shares)}
-    taxa = {evaluate.MODEL: evaluate.crps(drawn, observed).mean(axis=0)}
+    judged = {evaluate.MODEL: evaluate.measure(point.values, point.shares, drawn, observed, shares)}
     for name, (guess, errors) in _others(model, courses, asked, found, options).items():
         spread = guess.values[:, None] + errors[first.astype(int)]
-        measured[name] = evaluate.measure(guess.values, guess.shares, spread, observed, shares)
-        taxa[name] = evaluate.crps(spread, observed).mean(axis=0)
+        judged[name] = evaluate.measure(guess.values, guess.shares, spread, observed, shares)
+    measured, taxa = ({name: found[side] for name, found in judged.items()} for side in (0, 1))
     covered = np.column_stack([evaluate.coverage(drawn, observed, level) for level in NOMINAL])
     return Trial(asked, bins, measured, taxa, covered)
 

@@ -81,7 +81,7 @@ rule evaluate_forecasts:
         "../envs/forecast.yaml"
     threads: config["forecast"]["threads"]
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(2000, per_mb=8),
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],
