@@ -445,6 +445,25 @@ def test_what_could_not_be_tested_says_why():
     assert community.untested(tests) == ["diet (subjects): too few."]
 
 
+def test_a_study_of_which_nothing_was_compared_has_its_section(tmp_path):
+    """As of more samples than diversity.max_samples: the tables have lines, and no figure in any of them."""
+    empty = {"r2": "", "pseudo_f": "", "p": "", "q": "", "dispersion_p": "", "note": "too many samples"}
+    alpha = dict.fromkeys(("metric", "field", "samples", "subjects", "permuted"), "x") | empty
+    alpha |= {"measure": "richness", "test": "", "statistic": "", "effect": ""}
+    files = {"permanova": tmp_path / "permanova.tsv", "alpha_tests": tmp_path / "alpha.tsv"}
+    write_tsv(pd.DataFrame([PERMANOVA.iloc[0].to_dict() | empty]), files["permanova"])
+    write_tsv(pd.DataFrame([alpha]), files["alpha_tests"])
+    files["differential_table"] = tmp_path / "taxa.tsv"
+    columns = ["taxon", "field", "contrast", "log2_fold_change", "low", "high", "q", "prevalence", "mean_share"]
+    write_tsv(pd.DataFrame(columns=columns), files["differential_table"])
+    for name in (*community.FIGURES, *community.FOLDED):
+        files[name] = tmp_path / f"{name}.png"
+        files[name].write_bytes(dot())
+    section = community.diversity(files, {"diversity": {"differential": "ancombc2"}})
+    assert "No field of the metadata could be tested" in section.lead
+    assert section.facts == [("Not tested", "age (within subjects): too many samples.")]
+
+
 def test_taxa_are_shown_by_the_size_of_a_sound_effect():
     taxa = pd.DataFrame({"taxon": ["k__B; g__a", "k__B; g__b", "g__c"], "log2_fold_change": [1.0, -3.0, 9.0]})
     taxa = taxa.assign(q=[0.01, 0.001, 0.5], low=0.0, high=1.0, field="age", contrast="x", prevalence=0.5)

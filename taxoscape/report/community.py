@@ -23,6 +23,8 @@ MEASURES = {
 FIGURES = ["ordination", "differential"]
 FOLDED = ["curves", "alpha"]
 SIGNIFICANT = 0.05
+# Columns of tests that are empty where nothing could be tested.
+RESULTS = ("r2", "pseudo_f", "dispersion_p", "statistic", "effect", "log2_fold_change", "low", "high", "p", "q")
 NAMES = {
     "r2": "R2",
     "pseudo_f": "pseudo-F",
@@ -34,8 +36,8 @@ NAMES = {
 
 def diversity(files: dict, config: dict) -> Section:
     """Curves, diversity within and between samples, PERMANOVA, and taxa that differ."""
-    permanova = numbers(tables.read_tsv(files["permanova"], "PERMANOVA"))
-    alpha = numbers(tables.read_tsv(files["alpha_tests"], "tests of alpha diversity"))
+    permanova = numbers(tables.read_tsv(files["permanova"], "PERMANOVA"), *RESULTS)
+    alpha = numbers(tables.read_tsv(files["alpha_tests"], "tests of alpha diversity"), *RESULTS)
     section = Section(
         "diversity",
         "Diversity",
@@ -58,7 +60,7 @@ def diversity(files: dict, config: dict) -> Section:
         ),
     ]
     if "differential_table" in files:
-        taxa = numbers(tables.read_tsv(files["differential_table"], "taxa that differ"))
+        taxa = numbers(tables.read_tsv(files["differential_table"], "taxa that differ"), *RESULTS)
         method = {"ancombc2": "ANCOM-BC2", "ancombc": "ANCOM-BC"}[config["diversity"]["differential"]]
         section.tables.append(
             Table(

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from taxoscape import tables
@@ -132,9 +133,10 @@ def truncation_table(path: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Frame of texts with the columns of numbers as numbers (empty cells as NaN)."""
-    return frame.apply(_as_numbers)
+def numbers(frame: pd.DataFrame, *always: str) -> pd.DataFrame:
+    """Frame of texts with columns of numbers as numbers, empty cells as NaN; `always`: even where all are empty."""
+    empty = [name for name in always if name in frame and (frame[name] == "").all()]
+    return frame.apply(_as_numbers).assign(**dict.fromkeys(empty, np.nan))
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:
