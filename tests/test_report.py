@@ -222,9 +222,11 @@ def test_phyla_are_shares_of_reads_in_the_colours_of_the_study():
     assert list(shares.columns) == ["Y", "X", "unassigned"]
     np.testing.assert_allclose(shares.to_numpy(), [[0.2, 0.7, 0.1], [0.25, 0.5, 0.25]])
     clades = choose_clades(lineages, [1, 9, 1, 5])
-    bars = figures.phylum_bars(shares, clades).axes[0].containers
-    drawn_as = {bar.get_label(): to_hex(bar.patches[0].get_facecolor()).upper() for bar in bars}
+    bars = figures.phylum_bars(shares, clades).axes[0].patches
+    drawn_as = {bar.get_label(): to_hex(bar.get_facecolor()).upper() for bar in bars}
     assert drawn_as == {**clades.colours["phylum"], "unassigned": UNASSIGNED.upper()}
+    np.testing.assert_allclose(bars[1].get_data().baseline, [25, 20])  # s2 has more of Y, and stands first
+    np.testing.assert_allclose(bars[1].get_data().values, [75, 90])
 
 
 TRUNCATION = {
