@@ -21,8 +21,8 @@ from taxoscape.aam import data, finetune, predict, pretext, pretrain
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
-from taxoscape.aam.target import Target
 from taxoscape.aam.tokens import PAD
+from taxoscape.learning.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data")) / "ibd_2538"

@@ -17,9 +17,10 @@ import yaml
 
 from taxoscape import tables
 from taxoscape.demo import community
-from taxoscape.diffusion import copula, models
-from taxoscape.diffusion.study import Samples
+from taxoscape.diffusion import models
 from taxoscape.evaluation import copying, two_sample
+from taxoscape.learning import copula
+from taxoscape.learning.communities import Samples
 from taxoscape.rarefy import draw
 
 CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"

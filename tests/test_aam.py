@@ -29,30 +29,18 @@ from sklearn.metrics import (
 )
 from sklearn.preprocessing import KernelCenterer
 
-from taxoscape import checkpoint, files, tables, trees
-from taxoscape.aam import (
-    attribution,
-    baselines,
-    data,
-    evaluate,
-    finetune,
-    metrics,
-    predict,
-    pretext,
-    pretrain,
-    quality,
-    saved,
-    task,
-    tokens,
-    training,
-)
-from taxoscape.aam.baselines import Evidence
+from taxoscape import files, tables, trees
+from taxoscape.aam import attribution, data, evaluate, finetune, predict, pretext, pretrain, quality, saved, tokens
 from taxoscape.aam.clades import SCALAR_SPEED, Clades
 from taxoscape.aam.data import Study
 from taxoscape.aam.options import Options, check_aam
-from taxoscape.aam.target import Target, fit_target
-from taxoscape.aam.task import Task
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint, task
+from taxoscape.learning import loop as training
+from taxoscape.learning.target import Target, fit_target
+from taxoscape.learning.task import Task
+from taxoscape.scoring import baselines, metrics
+from taxoscape.scoring.baselines import Evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = Options(
@@ -1245,7 +1233,7 @@ def test_pretraining_quality_names_the_references(study, encoder):
 TOGETHER = """
 import json, sys
 import torch
-from taxoscape.aam import training
+from taxoscape.learning import loop as training
 from taxoscape.aam.options import Options
 from taxoscape.aam.presets import SMALL
 

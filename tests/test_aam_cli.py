@@ -18,11 +18,12 @@ import yaml
 from skbio import TreeNode
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from taxoscape import checkpoint, files, tables
+from taxoscape import files, tables
 from taxoscape.aam import cli, commands, saved
 from taxoscape.aam.options import Options
 from taxoscape.aam.presets import PRESETS, SMALL
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, TAXA, DEPTH = 18, 20, 60

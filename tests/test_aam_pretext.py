@@ -9,11 +9,12 @@ import torch
 from sklearn.metrics import mean_pinball_loss
 from test_aam import OPTIONS, make_study, make_task
 
-from taxoscape import checkpoint
-from taxoscape.aam import data, finetune, predict, pretext, pretrain, quality, training
+from taxoscape.aam import data, finetune, predict, pretext, pretrain, quality
 from taxoscape.aam.model import standard_abundance
-from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
+from taxoscape.learning import loop as training
+from taxoscape.learning.target import Target
 
 STRIPE = replace(OPTIONS, stripe_mode=True, reference_samples=5)
 TRAIN = np.arange(10)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from taxoscape import checkpoint
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
 
 
 @pytest.mark.parametrize(

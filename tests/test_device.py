@@ -11,13 +11,13 @@ import torch
 import yaml
 from conftest import ROOT
 
-from taxoscape import device
 from taxoscape.errors import InputError
+from taxoscape.learning import device
 
 JOB = """
 import sys, time
 from pathlib import Path
-from taxoscape import device
+from taxoscape.learning import device
 print(device.claim(["one", "two"], Path(sys.argv[1])), flush=True)
 time.sleep(60)
 """

@@ -12,19 +12,21 @@ import yaml
 from scipy import stats
 from skbio import TreeNode
 
-from taxoscape import checkpoint, images, metadata, raster, tables
+from taxoscape import images, metadata, raster, tables
 from taxoscape.basis import Basis
 from taxoscape.compositions import closure, clr
-from taxoscape.diffusion import asked, copula, counts, dequantise, models, sampling, training
+from taxoscape.diffusion import asked, dequantise, models, training
 from taxoscape.diffusion.check import check_diffusion
-from taxoscape.diffusion.conditions import ConditionTokens, hide
 from taxoscape.diffusion.denoiser import Attention, Denoiser
 from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of, place_rest
-from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions, read_study
 from taxoscape.diffusion.terms import RELATIVES, make_terms, read_relatives
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.diffusion.written import write_communities
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint, copula, counts
+from taxoscape.learning import noise as sampling
+from taxoscape.learning.communities import Samples, Study, condition_rows, generated_conditions, read_study
+from taxoscape.learning.conditions import ConditionTokens, hide
 from tests.conftest import ROOT
 
 torch.set_num_threads(1)

@@ -10,12 +10,12 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 
-from taxoscape.diffusion.study import Samples, Study, condition_rows, generated_conditions
 from taxoscape.errors import InputError
 from taxoscape.evaluation import copying, fidelity, figures, generation, study_sets, two_sample, utility
 from taxoscape.evaluation.generation import Communities
-from taxoscape.evaluation.weights import bootstrap_weights, interval, weighted_auc
 from taxoscape.files import write_json
+from taxoscape.learning.communities import Samples, Study, condition_rows, generated_conditions
+from taxoscape.scoring.bootstrap import bootstrap_weights, interval, weighted_auc
 from taxoscape.tables import write_table
 
 DEPTH = 300

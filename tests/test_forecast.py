@@ -15,7 +15,6 @@ import yaml
 from labels import labels_below, written_figures
 from matplotlib.figure import Figure
 
-from taxoscape import checkpoint
 from taxoscape.compositions import clr_inverse
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
@@ -41,6 +40,7 @@ from taxoscape.forecast.asked import ask, condition
 from taxoscape.forecast.check import check_forecast, check_options, why_not
 from taxoscape.forecast.courses import Courses, conditions, future, log_ratios, read_courses, tasks
 from taxoscape.forecast.models import anchor_of, noise_of, spread_of
+from taxoscape.learning import checkpoint
 from taxoscape.report import trajectories
 
 TAXA, DEPTH = 6, 400

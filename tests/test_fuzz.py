@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 from skbio import TreeNode
 from test_raster import make_basis
 
-from taxoscape import checkpoint, checks, images, tables, trees
+from taxoscape import checks, images, tables, trees
 from taxoscape.basis import load_basis, save_basis
 from taxoscape.diffusion.asked import read_asked
 from taxoscape.errors import InputError
 from taxoscape.functions import channels, ko_tables
 from taxoscape.layout.existing import read_existing
+from taxoscape.learning import checkpoint
 from taxoscape.metadata import read_metadata
 from taxoscape.reads import fastq
 from taxoscape.taxonomy import species, training

@@ -15,8 +15,9 @@ import torch
 from conftest import ROOT
 from test_fuzz import READERS, little_memory
 
-from taxoscape import checkpoint, files, inputs, tables, trees
+from taxoscape import files, inputs, tables, trees
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
 
 ROOM = inputs.ROOM
 

@@ -22,12 +22,13 @@ from matplotlib.figure import Figure
 from test_checks import defaults, reads, refused, study, write_sheet  # noqa: F401
 from test_report import render
 
-from taxoscape import checkpoint, checks, figures, metadata, tables, trees
+from taxoscape import checks, figures, metadata, tables, trees
 from taxoscape.aam import saved
 from taxoscape.diversity.study import read_ordinations
 from taxoscape.errors import InputError, one_line
 from taxoscape.files import read_npz
 from taxoscape.forecast import animation
+from taxoscape.learning import checkpoint
 from taxoscape.phenotype import saved as phenotype
 from taxoscape.previews.payload import unpack
 from taxoscape.report.parts import Section, Table

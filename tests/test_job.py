@@ -13,11 +13,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from taxoscape import checkpoint, figures, tables
+from taxoscape import figures, tables
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
 from taxoscape.files import write_npz, write_tsv
 from taxoscape.job import JOBS, at_work, logged
+from taxoscape.learning import checkpoint
 
 
 def test_prints_go_to_the_log(tmp_path, capsys):

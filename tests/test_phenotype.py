@@ -12,16 +12,18 @@ import yaml
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
-from taxoscape import checkpoint, taxa, trees
-from taxoscape.aam.baselines import make_models
-from taxoscape.aam.task import Task
+from taxoscape import taxa, trees
 from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.sampling import sample
 from taxoscape.errors import InputError
-from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, scores, study, training
+from taxoscape.learning import checkpoint
+from taxoscape.learning.noise import sample
+from taxoscape.learning.task import Task
+from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, study, training
 from taxoscape.phenotype.forecasts import Forecast
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
+from taxoscape.scoring import distributions as scores
+from taxoscape.scoring.baselines import make_models
 from taxoscape.taxonomy.lineages import lineage
 from tests.conftest import ROOT
 

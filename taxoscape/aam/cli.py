@@ -328,7 +328,7 @@ def _split(given: dict) -> tuple:
     inputs = Inputs(**{name: given.pop(name) for name in names})
     chosen = {name: value for name, value in given.items() if value is not None}
     if "device" in chosen:
-        from taxoscape.device import here
+        from taxoscape.learning.device import here
 
         chosen["device"] = here(chosen["device"], "--device")
     return inputs, chosen

@@ -11,19 +11,20 @@ import pandas as pd
 import torch
 
 from taxoscape import metadata, tables, trees
-from taxoscape.aam import data, evaluate, figures, finetune, predict, pretext, pretrain, quality, saved, training
-from taxoscape.aam.baselines import Evidence
+from taxoscape.aam import data, evaluate, figures, finetune, predict, pretext, pretrain, quality, saved
 from taxoscape.aam.data import Study
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
-from taxoscape.aam.monitor import Monitor
 from taxoscape.aam.options import Options, check_aam
 from taxoscape.aam.saved import Saved
-from taxoscape.aam.target import fit_target
-from taxoscape.aam.task import Task
 from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_json, write_tsv
 from taxoscape.inputs import is_regular
+from taxoscape.learning import loop as training
+from taxoscape.learning.monitor import Monitor
+from taxoscape.learning.target import fit_target
+from taxoscape.learning.task import Task
+from taxoscape.scoring.baselines import Evidence
 
 RESUME = "resume.pt"  # beside what a run writes; removed at its end
 

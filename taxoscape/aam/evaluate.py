@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from taxoscape import tables
-from taxoscape.aam import baselines, metrics
-from taxoscape.aam.baselines import Evidence
 from taxoscape.aam.options import Options
-from taxoscape.aam.task import Task
 from taxoscape.files import read_npz
+from taxoscape.learning.task import Task
+from taxoscape.scoring import baselines, metrics
+from taxoscape.scoring.baselines import Evidence
 
 UNSEEN = 0.75  # quantile of the share of reads in unseen ASVs from which a sample belongs to the slice
 

@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.aam import data, metrics, pretext, pretrain, training
+from taxoscape.aam import data, pretext, pretrain
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor, SampleEncoder, standard_abundance
 from taxoscape.aam.options import Options
 from taxoscape.aam.predict import encoded, outputs_of, predict
-from taxoscape.aam.target import Target, fit_target
-from taxoscape.aam.task import Task
-from taxoscape.aam.training import Store, Watch
 from taxoscape.errors import InputError
+from taxoscape.learning import loop as training
+from taxoscape.learning.loop import Store, Watch
+from taxoscape.learning.target import Target, fit_target
+from taxoscape.learning.task import Task
+from taxoscape.scoring import metrics
 
 
 @dataclass(frozen=True)

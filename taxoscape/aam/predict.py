@@ -10,7 +10,7 @@ from taxoscape.aam import data, pretext
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
-from taxoscape.aam.target import Target
+from taxoscape.learning.target import Target
 
 # Stream of the draws that predictions average; no epoch reaches it.
 PREDICTION_DRAW = 2 * 10**6

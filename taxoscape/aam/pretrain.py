@@ -9,14 +9,17 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape import checkpoint, inputs
-from taxoscape.aam import data, metrics, pretext, tokens, training
+from taxoscape import inputs
+from taxoscape.aam import data, pretext, tokens
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
 from taxoscape.aam.pretext import References, Scales
-from taxoscape.aam.training import Store, Watch
 from taxoscape.errors import InputError, examples
+from taxoscape.learning import checkpoint
+from taxoscape.learning import loop as training
+from taxoscape.learning.loop import Store, Watch
+from taxoscape.scoring import metrics
 
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses

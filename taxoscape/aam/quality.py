@@ -3,10 +3,12 @@
 import numpy as np
 import torch
 
-from taxoscape.aam import data, metrics, pretext, pretrain, recall, tokens, training
+from taxoscape.aam import data, pretext, pretrain, recall, tokens
 from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
+from taxoscape.learning import loop as training
+from taxoscape.scoring import metrics
 
 
 @torch.no_grad()

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from taxoscape import checkpoint, inputs
+from taxoscape import inputs
 from taxoscape.aam import finetune, pretrain, tokens
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
-from taxoscape.aam.target import Target
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
+from taxoscape.learning.target import Target
 
 
 @dataclass(frozen=True)

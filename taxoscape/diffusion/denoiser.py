@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.conditions import ConditionTokens
+from taxoscape.learning.conditions import ConditionTokens
 
 # Highest frequency of the time features, in radians over the whole schedule.
 HIGHEST = 1000.0

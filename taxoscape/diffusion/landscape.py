@@ -16,9 +16,9 @@ from torch.nn import functional
 from taxoscape import raster_torch
 from taxoscape.basis import Basis
 from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.conditions import ConditionTokens
 from taxoscape.diffusion.denoiser import time_features
 from taxoscape.errors import InputError
+from taxoscape.learning.conditions import ConditionTokens
 
 # Channels of the U-Net that share one normalisation.
 GROUP = 4

@@ -10,14 +10,15 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from taxoscape import checkpoint
-from taxoscape.diffusion import copula, counts, dequantise, sampling, training
+from taxoscape.diffusion import dequantise, training
 from taxoscape.diffusion.denoiser import Denoiser
 from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser, place_rest
-from taxoscape.diffusion.study import Samples
 from taxoscape.diffusion.terms import NOBODY, make_terms
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint, copula, counts
+from taxoscape.learning import noise as sampling
+from taxoscape.learning.communities import Samples
 
 # Communities drawn at the training conditions to fit the calibration on, at least.
 CALIBRATION = 2000
@@ -131,7 +132,7 @@ def _told(name: str, known: np.ndarray | Canvas | None) -> dict:
 
 
 def read_model(path: str | Path, device: str) -> dict:
-    """Model of a checkpoint, to generate on a device. Raises InputError for what is none (taxoscape.checkpoint)."""
+    """Model of a checkpoint, to generate on a device. Raises InputError for another kind of file."""
     model = checkpoint.load(path)
     return {**model, "options": {**model["options"], "device": device}}
 

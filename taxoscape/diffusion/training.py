@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from taxoscape import checkpoint
 from taxoscape.diffusion import dequantise
-from taxoscape.diffusion.conditions import hide
-from taxoscape.diffusion.sampling import Schedule, estimate, forward_process, levels
-from taxoscape.diffusion.study import Samples
 from taxoscape.diffusion.terms import Terms
+from taxoscape.learning import checkpoint
+from taxoscape.learning.communities import Samples
+from taxoscape.learning.conditions import hide
+from taxoscape.learning.noise import Schedule, estimate, forward_process, levels
 
 GAMMA = 5.0
 # Signal-to-noise ratios are kept from 0: epsilon's weight divides by them.

@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.conditions import ConditionTokens
 from taxoscape.diffusion.denoiser import time_features
+from taxoscape.learning.conditions import ConditionTokens
 
 # Standard deviation of the learned part of taxa at the start.
 START = 0.1

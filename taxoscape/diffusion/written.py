@@ -8,7 +8,7 @@ import scipy.sparse
 
 from taxoscape import images, tables
 from taxoscape.diffusion import models
-from taxoscape.diffusion.study import Study
+from taxoscape.learning.communities import Study
 
 
 def write_communities(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from taxoscape.evaluation import copying, fidelity, two_sample
-from taxoscape.evaluation.weights import bootstrap_weights, interval, weighted_auc
 from taxoscape.rarefy import draw
+from taxoscape.scoring.bootstrap import bootstrap_weights, interval, weighted_auc
 
 # Held-out samples below which the figures are shown but nothing is concluded.
 FEWEST = 20

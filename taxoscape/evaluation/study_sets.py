@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from taxoscape import tables
-from taxoscape.diffusion import copula, counts
-from taxoscape.diffusion.study import Study, condition_rows
 from taxoscape.errors import InputError
 from taxoscape.evaluation import generation, utility
 from taxoscape.evaluation.generation import Communities
+from taxoscape.learning import copula, counts
+from taxoscape.learning.communities import Study, condition_rows
 from taxoscape.previews.contrast import shown_samples
 
 # (rows of the study whose conditions are asked for, random generator) -> communities

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from taxoscape.aam import metrics
-from taxoscape.diffusion.study import Study, condition_rows
 from taxoscape.evaluation.generation import Communities, Options, thin
+from taxoscape.learning.communities import Study, condition_rows
+from taxoscape.scoring import metrics
 
 FEWEST = 10  # samples to learn from
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from taxoscape.diffusion.copula import condition_features
 from taxoscape.forecast.courses import rows_of
+from taxoscape.learning.copula import condition_features
 
 # Bandwidths of the population curve that are tried, as shares of the span of warped time.
 BANDWIDTHS = (0.02, 0.04, 0.08, 0.16, 0.32)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from taxoscape.compositions import clr_inverse
-from taxoscape.diffusion.counts import to_counts
 from taxoscape.forecast.courses import PSEUDOCOUNT
 from taxoscape.forecast.paths import Forecasts
+from taxoscape.learning.counts import to_counts
 
 
 def drawn_counts(forecasts: Forecasts, depth: int, kept: int, seen: np.ndarray) -> tuple[np.ndarray, pd.DataFrame]:

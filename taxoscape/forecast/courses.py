@@ -13,7 +13,7 @@ import numpy as np
 
 from taxoscape import metadata
 from taxoscape.compositions import clr
-from taxoscape.diffusion.study import Study, read_study
+from taxoscape.learning.communities import Study, read_study
 from taxoscape.tables import read_tsv
 
 # Added to every count before the logarithm: half a read.

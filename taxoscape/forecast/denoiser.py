@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn import functional
 
 from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.conditions import ConditionTokens
 from taxoscape.diffusion.denoiser import Attention, Layer, time_features
+from taxoscape.learning.conditions import ConditionTokens
 
 # Numbers per taxon that the anchor gives: its forecast, the population's, the forecast share and the last value.
 ANCHORED = 4

@@ -6,11 +6,11 @@ those on the held-out subjects of the training were: that is how a baseline come
 
 import numpy as np
 
-from taxoscape.evaluation.weights import bootstrap_weights, interval
 from taxoscape.forecast.baselines import NAMES
 from taxoscape.forecast.courses import Task
 from taxoscape.forecast.spread import LEVELS
 from taxoscape.forecast.spread import interval as central
+from taxoscape.scoring.bootstrap import bootstrap_weights, interval
 
 MODEL = "forecast"
 ANCHOR = "anchor alone"

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from taxoscape import checkpoint
 from taxoscape.errors import InputError
 from taxoscape.forecast import models
 from taxoscape.forecast.courses import Courses, Task, tasks
 from taxoscape.forecast.models import Options
+from taxoscape.learning import checkpoint
 
 
 def divide(courses: Courses, fold: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 
 from taxoscape.compositions import clr_inverse
-from taxoscape.diffusion import sampling
 from taxoscape.errors import InputError
 from taxoscape.forecast import anchor as anchors
 from taxoscape.forecast import spread as spreads
@@ -24,6 +23,7 @@ from taxoscape.forecast.asked import Conditioned, ask, condition
 from taxoscape.forecast.courses import Courses, Task, tasks, typical_step
 from taxoscape.forecast.denoiser import Denoiser
 from taxoscape.forecast.spread import Spread
+from taxoscape.learning import noise as sampling
 
 # The x_0 estimate stays within this many times the largest training deviation.
 MARGIN = 1.2

@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from taxoscape.diffusion.conditions import hide
-from taxoscape.diffusion.sampling import Schedule
 from taxoscape.diffusion.training import MAX_GRAD_NORM, Average, noised, weights
 from taxoscape.forecast.denoiser import Context, Denoiser
+from taxoscape.learning.conditions import hide
+from taxoscape.learning.noise import Schedule
 
 # Optimizer steps between two looks at the held-out subjects.
 ROUND = 50

@@ -11,11 +11,11 @@ import pandas as pd
 from taxoscape import tables
 from taxoscape.compositions import clr_inverse
 from taxoscape.errors import InputError, examples
-from taxoscape.evaluation.weights import bootstrap_weights, interval
 from taxoscape.forecast.courses import Courses
 from taxoscape.forecast.models import Options
 from taxoscape.forecast.paths import Forecasts, forecast
 from taxoscape.previews.paint import full_name
+from taxoscape.scoring.bootstrap import bootstrap_weights, interval
 
 COLUMNS = ["kind", "ahead", "of", "name", "difference", "low", "high", "subjects"]
 

@@ -18,15 +18,16 @@ import torch
 from scipy.special import ndtri
 
 from taxoscape.aam.finetune import deal_groups
-from taxoscape.aam.target import Target
-from taxoscape.aam.training import Store
-from taxoscape.diffusion.sampling import sample
 from taxoscape.errors import InputError
-from taxoscape.phenotype import scores, study, training
+from taxoscape.learning.loop import Store
+from taxoscape.learning.noise import sample
+from taxoscape.learning.target import Target
+from taxoscape.phenotype import study, training
 from taxoscape.phenotype.network import Network
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.study import Study
 from taxoscape.phenotype.training import Samples
+from taxoscape.scoring import distributions as scores
 from taxoscape.taxa import Sources, Taxa, gather
 
 # Stretches of the spread that are tried, and standard deviations of the added error in those of the target.

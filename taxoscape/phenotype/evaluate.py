@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taxoscape.aam.metrics import FEW_GROUPS, FEW_SAMPLES, bootstrap, draw_groups, interval, regression_metrics
-from taxoscape.aam.metrics import regression_sums as point_sums
-from taxoscape.aam.task import Task
 from taxoscape.errors import InputError
-from taxoscape.phenotype import saved, scores
+from taxoscape.learning.task import Task
+from taxoscape.phenotype import saved
 from taxoscape.phenotype.ensemble import predict
 from taxoscape.phenotype.forecasts import NAMES, Forecast, forecast
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.study import Study
+from taxoscape.scoring import distributions as scores
+from taxoscape.scoring.metrics import FEW_GROUPS, FEW_SAMPLES, bootstrap, draw_groups, interval, regression_metrics
+from taxoscape.scoring.metrics import regression_sums as point_sums
 
 # Differences that are judged; lower is better for both.
 COMPARED = ("mae", "crps")

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from taxoscape.figures import save
-from taxoscape.phenotype import scores
 from taxoscape.phenotype.forecasts import Forecast
+from taxoscape.scoring import distributions as scores
 
 OURS = "#2b6a99"
 THEIRS = {"mean": "0.6", "ridge": "C1", "quantile_forest": "C2"}

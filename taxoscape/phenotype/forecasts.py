@@ -15,8 +15,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from taxoscape.aam.baselines import Evidence, features, make_models
-from taxoscape.phenotype.scores import midlevels
+from taxoscape.scoring.baselines import Evidence, features, make_models
+from taxoscape.scoring.distributions import midlevels
 
 NAMES = ("mean", "ridge", "random_forest", "quantile_forest")
 

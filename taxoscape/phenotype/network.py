@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from taxoscape.aam.model import Block, standard_abundance
 from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.conditions import ConditionTokens
 from taxoscape.diffusion.denoiser import Attention, Layer, time_features
+from taxoscape.learning.conditions import ConditionTokens
 from taxoscape.taxa import Taxa
 
 # Standard deviation of embeddings and of learned nodes at the start.

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from taxoscape import checkpoint, inputs
-from taxoscape.aam.target import Target
+from taxoscape import inputs
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
+from taxoscape.learning.target import Target
 from taxoscape.phenotype.ensemble import Trained
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.training import make_network

@@ -10,10 +10,10 @@ import scipy.sparse
 import torch
 
 from taxoscape import metadata, tables
-from taxoscape.aam.target import Target, fit_target
-from taxoscape.aam.task import Task, read_task
 from taxoscape.errors import InputError
 from taxoscape.files import read_json
+from taxoscape.learning.target import Target, fit_target
+from taxoscape.learning.task import Task, read_task
 
 # A field that agrees with a target (or the time, where that is a target) as closely as this would give it away.
 TELLTALE = 0.95

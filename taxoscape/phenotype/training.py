@@ -12,11 +12,12 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from taxoscape import device
-from taxoscape.aam import data, training
+from taxoscape.aam import data
 from taxoscape.aam.data import Batch
 from taxoscape.aam.finetune import hide_asvs
-from taxoscape.diffusion.sampling import Schedule, levels
+from taxoscape.learning import device
+from taxoscape.learning import loop as training
+from taxoscape.learning.noise import Schedule, levels
 from taxoscape.phenotype.network import Denoiser, Network, Tokens
 from taxoscape.phenotype.options import Options
 from taxoscape.taxa import Taxa
@@ -31,7 +32,7 @@ FIXED = 10**6
 
 @dataclass(frozen=True)
 class Plan:
-    """What taxoscape.aam.training reads of its options."""
+    """What taxoscape.learning.loop reads of its options."""
 
     lr: float
     weight_decay: float
@@ -59,7 +60,7 @@ class Samples:
 
 
 def settle(options: Options) -> None:
-    """Settle the threads (taxoscape.device)."""
+    """Settle the threads (taxoscape.learning.device)."""
     device.settle("cpu", options.threads, "device")
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from taxoscape.aam.metrics import outcome
 from taxoscape.report import figures
 from taxoscape.report.cells import interval, percent_interval
 from taxoscape.report.parts import Check, Figure, Section, Table, Verdict, drawn, stored
+from taxoscape.scoring.metrics import outcome
 
 METRICS = {
     "mae": "mean absolute error",

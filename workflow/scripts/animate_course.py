@@ -2,11 +2,12 @@
 
 import torch
 
-from taxoscape import checkpoint, tables
+from taxoscape import tables
 from taxoscape.files import write_text
 from taxoscape.forecast import animation, models, paths
 from taxoscape.forecast.courses import read_courses
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint
 from taxoscape.palette import clades_at, study_clades
 
 with logged(snakemake.log[0]):

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 
-from taxoscape import checkpoint, tables
+from taxoscape import tables
 from taxoscape.files import write_tsv
 from taxoscape.forecast import figures, models, paths, what_if
 from taxoscape.forecast.courses import read_courses
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

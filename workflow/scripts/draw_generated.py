@@ -2,11 +2,11 @@
 
 from taxoscape import images, tables
 from taxoscape.basis import load_basis
-from taxoscape.diffusion.study import read_study
 from taxoscape.evaluation import study_sets
 from taxoscape.figures import save
 from taxoscape.files import read_json
 from taxoscape.job import logged
+from taxoscape.learning.communities import read_study
 from taxoscape.palette import study_clades
 from taxoscape.previews import draw
 

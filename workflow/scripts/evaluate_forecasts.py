@@ -2,11 +2,11 @@
 
 import torch
 
-from taxoscape import checkpoint
 from taxoscape.files import write_json, write_tsv
 from taxoscape.forecast import figures, models, paths, trial
 from taxoscape.forecast.courses import read_courses
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

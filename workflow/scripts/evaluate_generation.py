@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from taxoscape.diffusion.study import read_study
 from taxoscape.evaluation import figures, generation, study_sets
 from taxoscape.files import write_json
 from taxoscape.job import logged
+from taxoscape.learning.communities import read_study
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -1,9 +1,9 @@
 """Judge: the models of all folds -> draws for every held-out sample, the baselines beside them, metrics, pictures."""
 
 from taxoscape import tables
-from taxoscape.aam.task import read_repeats
 from taxoscape.files import write_json, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning.task import read_repeats
 from taxoscape.phenotype import evaluate, figures, study, training
 from taxoscape.phenotype.options import Options
 

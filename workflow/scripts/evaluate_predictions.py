@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from taxoscape import tables
-from taxoscape.aam import evaluate, figures, task
-from taxoscape.aam.baselines import Evidence
+from taxoscape.aam import evaluate, figures
 from taxoscape.aam.options import Options
 from taxoscape.files import write_json, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import task
+from taxoscape.scoring.baselines import Evidence
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from taxoscape import device, tables
-from taxoscape.aam import attribution, data, figures, saved, training
+from taxoscape import tables
+from taxoscape.aam import attribution, data, figures, saved
 from taxoscape.files import read_json, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import device
+from taxoscape.learning import loop as training
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

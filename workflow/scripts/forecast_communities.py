@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from taxoscape import checkpoint
 from taxoscape.files import write_npz, write_tsv
 from taxoscape.forecast import counts, models, paths
 from taxoscape.forecast.courses import read_courses
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint
 from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):

@@ -1,12 +1,13 @@
 """Generate what is asked for: a model and a user's conditions -> counts, landscapes and the conditions row by row."""
 
-from taxoscape import device, metadata
+from taxoscape import metadata
 from taxoscape.basis import load_basis
 from taxoscape.diffusion import asked, models
-from taxoscape.diffusion.study import read_study
 from taxoscape.diffusion.written import write_communities
 from taxoscape.files import read_json, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import device
+from taxoscape.learning.communities import read_study
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -1,12 +1,12 @@
 """Generate: model and the test samples' conditions -> counts, landscapes and the conditions they were generated for."""
 
-from taxoscape import device
 from taxoscape.basis import load_basis
 from taxoscape.diffusion import models
-from taxoscape.diffusion.study import condition_rows, generated_conditions, read_study
 from taxoscape.diffusion.written import write_communities
 from taxoscape.files import write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import device
+from taxoscape.learning.communities import condition_rows, generated_conditions, read_study
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

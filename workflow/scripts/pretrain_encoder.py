@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from taxoscape import checkpoint, device
-from taxoscape.aam import data, pretrain, quality, task, training
+from taxoscape.aam import data, pretrain, quality
 from taxoscape.aam.options import options_of
 from taxoscape.files import write_json, write_npz, write_text
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint, device, task
+from taxoscape.learning import loop as training
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -1,12 +1,13 @@
 """Learn to generate: retained counts and metadata of the training samples -> a model, its losses, its quality."""
 
-from taxoscape import checkpoint, device, taxa
+from taxoscape import taxa
 from taxoscape.basis import load_basis
 from taxoscape.diffusion import models, terms
 from taxoscape.diffusion.landscape import canvas_of
-from taxoscape.diffusion.study import read_study
 from taxoscape.files import write_json, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint, device
+from taxoscape.learning.communities import read_study
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

@@ -1,9 +1,10 @@
 """Learn distributions of host variables: reads, what is known of taxa, metadata -> the model of a fold, its losses."""
 
-from taxoscape import checkpoint, taxa
-from taxoscape.aam.training import lines
+from taxoscape import taxa
 from taxoscape.files import write_text
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint
+from taxoscape.learning.loop import lines
 from taxoscape.phenotype import ensemble, saved, study, training
 from taxoscape.phenotype.options import Options
 

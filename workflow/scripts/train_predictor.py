@@ -1,10 +1,11 @@
 """Fine-tune: encoder and the known values of a target -> models of a fold, predictions of its test samples."""
 
-from taxoscape import checkpoint, device
-from taxoscape.aam import data, finetune, predict, pretrain, saved, task, training
+from taxoscape.aam import data, finetune, predict, pretrain, saved
 from taxoscape.aam.options import Options
 from taxoscape.files import write_text, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import checkpoint, device, task
+from taxoscape.learning import loop as training
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output

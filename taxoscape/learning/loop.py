@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from taxoscape import checkpoint, device
 from taxoscape.aam.options import Options
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint, device
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ def _restore(store: Store, parts: dict) -> dict:
 
 
 def settle(options: Options) -> None:
-    """Settle threads and device (taxoscape.device). Raises InputError where the device is not there."""
+    """Settle threads and device (taxoscape.learning.device). Raises InputError where the device is not there."""
     device.settle(options.device, options.threads, "device")
     if team(options.device).size > 1 and options.stripe_mode:
         raise InputError("stripe_mode keeps one memory bank and trains in one process: use --no-stripe-mode")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from taxoscape.evaluation.weights import weighted_auc
+from taxoscape.scoring.bootstrap import weighted_auc
 
 FEW_GROUPS = 10  # below it an interval from resampled groups says little
 FEW_SAMPLES = 30

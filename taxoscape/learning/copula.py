@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 from sklearn.covariance import ledoit_wolf
 
-from taxoscape.diffusion.counts import Calibration, calibrate, fit_calibration
-from taxoscape.diffusion.study import Samples
+from taxoscape.learning.communities import Samples
+from taxoscape.learning.counts import Calibration, calibrate, fit_calibration
 
 # Penalty of the ridge on conditions, in samples: weak, there are few conditions.
 RIDGE = 1.0

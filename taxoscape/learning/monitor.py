@@ -7,8 +7,8 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from taxoscape.aam import training
 from taxoscape.files import write_text
+from taxoscape.learning import loop as training
 
 EVERY = 10  # epochs from one set of histograms to the next
 SHORT = {"total_loss": "TL", "unifrac_loss": "UL", "nuc_loss": "NL", "target_loss": "target", "count_loss": "count"}

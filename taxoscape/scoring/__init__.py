@@ -1,0 +1,1 @@
+"""What every learned result is judged with: metrics, distributions, one bootstrap over groups, baselines, verdicts."""
