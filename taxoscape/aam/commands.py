@@ -309,9 +309,7 @@ def digest(path: Path | None) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
-def split_known(
-    known: np.ndarray, groups: np.ndarray, options: Options, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def split_known(known: np.ndarray, groups: np.ndarray, options: Options, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Samples to learn from and held-out ones among those `known` [N] bool: the split of pretraining on this table.
 
     Where that leaves a side without a known sample, the groups that are known are split by themselves.

@@ -1,8 +1,9 @@
 """Fine-tuning: the members of a fold learn a host variable on top of the pretrained encoder.
 
 The training groups are split into as many parts as there are members, stratified by the target; member m is stopped on
-part m and trained on the others. Averaged, they use every training sample, and each sample has a prediction of the member that did not
-train on it: its residual calibrates the prediction intervals (CV+; Barber et al. 2021, Annals of Statistics 49:486).
+part m and trained on the others. Averaged, they use every training sample, and each sample has a prediction of the
+member that did not train on it: its residual calibrates the prediction intervals (CV+; Barber et al. 2021, Annals of
+Statistics 49:486).
 """
 
 import copy

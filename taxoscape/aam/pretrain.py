@@ -25,14 +25,33 @@ from taxoscape.scoring import metrics
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses
 OTHER_STUDIES = (
-    "the samples of this study: aam.encoder is to be one of other studies; the workflow itself goes on with the training "
-    "samples of each fold"
+    "the samples of this study: aam.encoder is to be one of other studies; the workflow itself pretrains it further on "
+    "the training samples of each fold"
 )
 KEPT = (
     "recall.doubt",
     "recall.sharpness",
     "recall.nearby",
 )  # of these, what pretraining on another study goes on from
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Reference samples of stripe mode and their embeddings [R, K or D]."""
+
+    samples: list[str]
+    z: torch.Tensor
+
+
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """A pretrained encoder: its sizes, weights, the samples that it learned from, and what its heads predicted."""
+
+    sizes: dict[str, int]
+    model: dict[str, torch.Tensor]
+    samples: list[str]
+    references: Bank | None  # of stripe mode
+    clades: list[list[str]]  # of the taxonomy heads
 
 
 @dataclass(frozen=True)
@@ -303,42 +322,39 @@ def taxa_of(study: Study, rows: np.ndarray) -> torch.Tensor:
 
 def load_encoder(path: str | Path, options: Options) -> Encoder:
     """Read a pretrained encoder. Raises InputError when it was made with other sizes."""
-    state = read_encoder(path, options)
-    model = make_encoder(options)
+    saved, model = read_encoder(path, options), make_encoder(options)
     with inputs.foreign(f"{path}, a pretrained encoder,", "give an encoder.pt as this version's pretraining wrote it"):
-        model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
+        model.load_state_dict({name: value for name, value in saved.model.items() if not name.startswith(HEADS)})
     return model.eval()
 
 
-def read_encoder(path: str | Path, options: Options) -> dict:
-    """What save_encoder wrote. Raises InputError when it is of other sizes."""
-    state = checkpoint.load(path)
-    if "sizes" not in state:
-        raise InputError(f"{path} is no pretrained encoder: give the encoder.pt that pretraining wrote")
+def read_encoder(path: str | Path, options: Options) -> PretrainedEncoder:
+    """Read what save_encoder wrote. Raises InputError when it has other sizes."""
+    saved = checkpoint.load(path, PretrainedEncoder, "give the encoder.pt that pretraining wrote")
     sizes = {name: getattr(options, name) for name in SIZES}
-    if state["sizes"] != sizes:
+    if saved.sizes != sizes:
         raise InputError(
-            f"{path} holds an encoder of {state['sizes']}, asked for is one of {sizes}: "
+            f"{path} holds an encoder of {saved.sizes}, but the options ask for {sizes}: "
             "give the same sizes, or pretrain again"
         )
-    return state
+    return saved
 
 
 @torch.no_grad()
-def go_on_from(model: Encoder, state: dict) -> None:
+def go_on_from(model: Encoder, saved: PretrainedEncoder) -> None:
     """Give an encoder the weights of another, pretrained on other samples; it knows the ASVs of both."""
-    taken = {name: value for name, value in state["model"].items() if not name.startswith(HEADS) or name in KEPT}
+    taken = {name: value for name, value in saved.model.items() if not name.startswith(HEADS) or name in KEPT}
     model.load_state_dict(taken, strict=False)
-    known = state["model"]["recall.known"].to(model.recall.known.device)
+    known = saved.model["recall.known"].to(model.recall.known.device)
     model.recall.known = torch.cat([model.recall.known, known]).unique(dim=0)
 
 
-def check_unseen(state: dict, path: str | Path, samples: np.ndarray, where: str) -> None:
-    """Raise InputError where an encoder has learned from any of these samples [n] (ids); `where` they are, and the way out."""
-    seen = sorted(set(state["samples"]) & set(samples))
+def check_unseen(saved: PretrainedEncoder, path: str | Path, samples: np.ndarray, which: str) -> None:
+    """Raise InputError where an encoder has learned from any of these samples [n] (ids); `which` says what they are."""
+    seen = sorted(set(saved.samples) & set(samples))
     if seen:
         raise InputError(
-            f"{path} was pretrained on {len(seen)} samples ({examples(seen)}) that it would be judged by, {where}"
+            f"{path} was pretrained on {len(seen)} samples ({examples(seen)}) that it would be judged by, {which}"
         )
 
 
@@ -355,10 +371,9 @@ def save_encoder(
     Of stripe mode the reference samples (of `study`) and their embeddings are kept too, of taxonomy the clades.
     """
     sizes = {name: getattr(options, name) for name in SIZES}
-    state = {"sizes": sizes, "model": model.state_dict(), "samples": list(map(str, learned))}
+    bank = None
     if references:
         references.refresh(model)
-        state["references"] = {"samples": study.samples[references.rows].tolist(), "z": references.z}
-    if len(model.ranks):
-        state["clades"] = [list(names) for names in study.names]
-    checkpoint.save(state, path)
+        bank = Bank(study.samples[references.rows].tolist(), references.z)
+    clades = [list(names) for names in study.names] if len(model.ranks) else []
+    checkpoint.save(PretrainedEncoder(sizes, model.state_dict(), list(map(str, learned)), bank, clades), path)

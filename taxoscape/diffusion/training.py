@@ -86,9 +86,7 @@ def train(
         total = sum(found.values())
         return {"score": total, "total_loss": total, **found}
 
-    return loop.fit(
-        network, batches, losses, validate if held_out else None, plan=plan, seed=(seed, 1), place=place
-    )
+    return loop.fit(network, batches, losses, validate if held_out else None, plan=plan, seed=(seed, 1), place=place)
 
 
 def rounds(steps: int) -> tuple[int, int]:

@@ -45,6 +45,10 @@ class Context:
         """The forecasts at these rows."""
         return Context(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def to(self, device: torch.device) -> "Context":
+        """The context on a device."""
+        return Context(*(getattr(self, field.name).to(device) for field in fields(self)))
+
 
 class History(nn.Module):
     """Set attention over earlier samples, taxon by taxon: history [B, H, D, 3], present [B, H] -> [B, D, W]."""

@@ -28,7 +28,9 @@ class Attention(nn.Module):
 
     def forward(self, query: torch.Tensor, keys: torch.Tensor, present: torch.Tensor | None = None) -> torch.Tensor:
         whole = self.query(query), *self.key_value(keys).chunk(2, dim=-1)
-        split = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in whole)  # each [B, heads, ., W / heads]
+        split = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in whole
+        )  # each [B, heads, ., W / heads]
         mask = None if present is None else present[:, None, None, :]
         mixed = functional.scaled_dot_product_attention(*split, attn_mask=mask)  # [B, heads, Q, W / heads]
         return self.mixed(mixed.transpose(1, 2).flatten(2))
@@ -41,9 +43,7 @@ class Block(nn.Module):
     layer normalisation: Peebles and Xie 2023, arXiv:2212.09748). `widening`: hidden units per unit of width.
     """
 
-    def __init__(
-        self, width: int, heads: int, dropout: float, *, modulated: bool = False, widening: int = 2
-    ) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, *, modulated: bool = False, widening: int = 2) -> None:
         super().__init__()
         hidden = nn.Sequential(nn.Linear(width, widening * width), nn.GELU(), nn.Linear(widening * width, width))
         self.parts = nn.ModuleList([*([Attention(width, heads)] if heads else []), hidden])

@@ -77,19 +77,28 @@ class Place:
 
 
 def place_of(stage: str, parameters: dict, inputs: list[str], log: str) -> Place:
-    """Place of a rule's training: kept in the stage's results, named by all that it depends on, shown beside its log."""
+    """Place of a rule's training: kept in the stage's results, named by all that it depends on, shown next to its log."""
     return Place(checkpoint.resume_folder(stage, parameters, inputs), Path(log).with_suffix(""))
 
 
 @dataclass
 class Progress:
-    """How far a training is, as far as it is not in the optimizer: `best` are the weights to be kept."""
+    """How far a training is; `best` are the weights to be kept."""
 
     best: dict[str, torch.Tensor]
     score: float = math.inf
     round: int = 0
     waited: int = 0  # rounds since the best
     history: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class InterruptedRun:
+    """What a run goes on from: its progress, the states of network, optimizer, scheduler and average, its demands."""
+
+    progress: Progress
+    states: dict[str, object]
+    demands: dict[str, object]
 
 
 def fit(
@@ -275,26 +284,22 @@ class _Saver:
         if self.place.resume is None or team().rank or (start := time.monotonic()) < self.after:
             return
         states = {name: part.state_dict() for name, part in self.parts.items()}
-        checkpoint.save({**vars(progress), **states, "demands": self.place.demands}, self.place.resume)
+        checkpoint.save(InterruptedRun(progress, states, self.place.demands), self.place.resume)
         took = time.monotonic() - start
         self.after = start + took / WRITING
 
 
 def _restore(place: Place, parts: dict) -> Progress:
     """Take up what an interrupted run has left. Raises InputError where its demands were others."""
-    saved = checkpoint.load(place.resume)
-    demands = saved.pop("demands", None)
-    if demands is None:
-        raise InputError(f"{place.resume} is a finished model, not an interrupted run: it cannot be resumed")
-    for name in sorted(demands.keys() | place.demands.keys()):
-        if demands.get(name) != place.demands.get(name):
+    saved = checkpoint.load(place.resume, InterruptedRun, "only an interrupted run can be resumed")
+    for name in sorted(saved.demands.keys() | place.demands.keys()):
+        if saved.demands.get(name) != place.demands.get(name):
             raise InputError(
-                f"{place.resume} is an interrupted run with {name}={demands.get(name)}, this one has "
+                f"{place.resume} is an interrupted run with {name}={saved.demands.get(name)}, this one has "
                 f"{name}={place.demands.get(name)}: run the same command again, or remove the file to start anew"
             )
     for name, part in parts.items():
-        part.load_state_dict(saved.pop(name))
+        part.load_state_dict(saved.states[name])
     if "average" in parts:
         parts["average"].to(next(parts["network"].parameters()).device)
-    saved.pop("version")
-    return Progress(**saved)
+    return saved.progress

@@ -8,6 +8,7 @@ import math
 import shutil
 from pathlib import Path
 
+import pandas as pd
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -88,6 +89,15 @@ def line(row: dict[str, float], rounds: int) -> str:
         parts.append(f"{name.removesuffix('_loss')} {text}{held_out}")
     skipped = f"; {row['skipped_steps']} steps skipped, not finite" if row.get("skipped_steps") else ""
     return f"round {row['round']} of {rounds}, step {row['step']}: {', '.join(parts)}{skipped}"
+
+
+def table(history: list[dict[str, float]]) -> pd.DataFrame:
+    """A training as a table: step, training and validation loss, then the terms of both, a row per round."""
+    frame = pd.DataFrame(history, columns=None if history else ["step", "total_loss"]).rename(
+        columns={"total_loss": "training", "val_total_loss": "validation"}
+    )
+    terms = [name for name in frame if name.endswith("_loss")]
+    return frame.reindex(columns=["step", "training", "validation", *terms])
 
 
 def lines(histories: list[list[dict[str, float]]]) -> str:
