@@ -19,13 +19,9 @@ from skbio.diversity import alpha_diversity, beta_diversity
 from skbio.stats.ordination import pcoa
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import (
-    balanced_accuracy_score,
-    f1_score,
-    mean_absolute_error,
     mean_squared_error,
     precision_recall_fscore_support,
     r2_score,
-    roc_auc_score,
 )
 from sklearn.preprocessing import KernelCenterer
 
@@ -875,20 +871,6 @@ def test_scale_comes_from_the_training_values_given():
 # --- metrics
 
 
-def test_metrics_are_scikit_learns():
-    rng = np.random.default_rng(0)
-    truth, guess = rng.normal(size=50), rng.normal(size=50)
-    ours = metrics.regression_metrics(metrics.regression_sums(truth, guess).sum(axis=0))
-    assert ours["mae"] == pytest.approx(mean_absolute_error(truth, guess))
-    assert ours["r2"] == pytest.approx(r2_score(truth, guess))
-    names = np.array(["a", "b", "c"], dtype=object)
-    truth, guess = names[rng.integers(3, size=50)], names[rng.integers(3, size=50)]
-    ours = metrics.classification_metrics(metrics.classification_sums(truth, guess, list(names)).sum(axis=0))
-    assert ours["accuracy"] == pytest.approx((truth == guess).mean())
-    assert ours["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(list(truth), list(guess)))
-    assert ours["macro_f1"] == pytest.approx(f1_score(list(truth), list(guess), average="macro"))
-
-
 def test_validation_metrics_are_scikit_learns():
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(3, size=40), rng.integers(3, size=40)
@@ -1093,32 +1075,6 @@ def test_the_stack_is_the_mean_of_two_and_judged_as_they_are():
     said = {"aam": np.array(["x"] * 6, dtype=object), "random_forest": np.array(["y"] * 6, dtype=object)}
     found = evaluate.stacked(np.array(["x"] * 6, dtype=object), said, scores, groups, ["x", "y"], 50, 0)
     assert found["model"]["accuracy"]["value"] == 1
-
-
-def test_area_under_curve_is_scikit_learns():
-    rng = np.random.default_rng(3)
-    names = ["a", "b", "c"]
-    truth = rng.choice(names, 60).astype(object)
-    scores = rng.dirichlet(np.ones(3), 60).round(1)  # with ties
-    groups = np.repeat(np.arange(20), 3).astype(str)
-    weights, member = metrics.draw_groups(groups, 4, 0)
-    value, draws = metrics.area_under_curve(truth, scores, names, weights, member)
-    apart = [roc_auc_score(truth == name, scores[:, place]) for place, name in enumerate(names)]
-    assert value == pytest.approx(np.mean(apart))
-    for draw, row in zip(draws, weights, strict=True):
-        again = [
-            roc_auc_score(truth == name, scores[:, place], sample_weight=row[member])
-            for place, name in enumerate(names)
-        ]
-        assert draw == pytest.approx(np.mean(again))
-
-
-def test_a_single_class_has_no_area_under_curve():
-    weights, member = metrics.draw_groups(np.array(["a", "b"]), 3, 0)
-    truth = np.array(["x", "x"], dtype=object)
-    value, draws = metrics.area_under_curve(truth, np.ones((2, 2)) / 2, ["x", "y"], weights, member)
-    assert np.isnan(value)
-    assert np.isnan(draws).all()
 
 
 def test_unseen_share_counts_reads_of_asvs_that_no_training_sample_has():

@@ -8,14 +8,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
-from sklearn.metrics import roc_auc_score
 
 from taxoscape.errors import InputError
 from taxoscape.evaluation import copying, fidelity, figures, generation, study_sets, two_sample, utility
 from taxoscape.evaluation.generation import Communities
 from taxoscape.files import write_json
 from taxoscape.learning.communities import Samples, Study, condition_rows, generated_conditions
-from taxoscape.scoring.bootstrap import bootstrap_weights, interval, weighted_auc
+from taxoscape.scoring.bootstrap import bootstrap_weights, pair_auc
 from taxoscape.tables import write_table
 
 DEPTH = 300
@@ -37,7 +36,7 @@ def communities(counts: np.ndarray, fields: int = 1) -> Communities:
 
 def area(scores: np.ndarray) -> float:
     ones = np.ones((1, len(scores)))
-    return weighted_auc(scores, np.arange(len(scores)) >= len(scores) / 2, ones)[0]
+    return pair_auc(scores, np.arange(len(scores)) >= len(scores) / 2, np.zeros(len(scores)), ones)[0]
 
 
 def auc(real: np.ndarray, generated: np.ndarray, seed: int = 0) -> float:
@@ -55,22 +54,6 @@ def test_auc_of_one_distribution_is_a_half():
 
 def test_auc_of_different_distributions_is_high():
     assert auc(population(80, 0), population(80, 1, shift=1.5)) > 0.9
-
-
-def test_weighted_auc_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    scores, truth = rng.integers(0, 6, 40).astype(float), rng.random(40) < 0.5
-    drawn = rng.integers(0, 3, (3, 40)).astype(float)
-    wanted = [roc_auc_score(truth, scores, sample_weight=draw) for draw in drawn]
-    np.testing.assert_allclose(weighted_auc(scores, truth, drawn), wanted)
-
-
-def test_samples_without_a_score_stand_in_no_pair():
-    rng = np.random.default_rng(0)
-    scores, truth, drawn = rng.normal(size=30), rng.random(30) < 0.5, rng.integers(0, 3, (4, 30)).astype(float)
-    known = rng.random(30) < 0.7
-    wanted = weighted_auc(scores[known], truth[known], drawn[:, known])
-    np.testing.assert_allclose(weighted_auc(np.where(known, scores, np.nan), truth, drawn), wanted)
 
 
 def test_samples_of_one_group_do_not_betray_each_other():
@@ -159,34 +142,6 @@ def test_more_training_samples_alone_do_not_count_as_copying():
 
 
 # Intervals, depth, verdict
-
-
-def test_bootstrap_draws_whole_groups():
-    groups = np.array(["a", "a", "b", "c", "c", "c"])
-    weights = bootstrap_weights(groups, 100, np.random.default_rng(0))
-    assert (weights[0] == 1).all()
-    assert (weights[:, 0] == weights[:, 1]).all()
-    assert (weights[:, 3] == weights[:, 5]).all()
-    assert (weights[1:, 0] + weights[1:, 2] + weights[1:, 3] == 3).all()
-
-
-def test_interval_of_the_mean_is_that_of_theory():
-    values = np.random.default_rng(0).standard_normal(200)
-    weights = bootstrap_weights(np.arange(200), 4000, np.random.default_rng(1))
-    found = interval((weights @ values / weights.sum(axis=1))[None])
-    assert found["value"] == pytest.approx(values.mean())
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * values.std() / np.sqrt(200), rel=0.08)
-
-
-def test_interval_holds_its_value_also_where_the_bootstrap_is_biased():
-    """Prevalence correlations of bootstrap samples lie below that of the sample."""
-    real, generated = population(40, 0), population(40, 1)
-    w, v = (bootstrap_weights(np.arange(40), 300, np.random.default_rng(seed)) for seed in (0, 1))
-    draws = fidelity.prevalence_correlation(real, generated, w, v)[None]
-    found = interval(draws)
-    assert found["low"] < found["value"] < found["high"]
-    assert draws[0, 1:].mean() < found["value"]
-    assert np.isnan(interval(np.full((1, 5), np.nan))["low"])
 
 
 def test_samples_are_compared_at_one_depth():

@@ -379,20 +379,6 @@ def test_coverage_is_a_direct_count():
         np.testing.assert_allclose(evaluate.coverage(drawn, observed, level), inside.mean(axis=1))
 
 
-def test_crps_is_the_mean_over_pairs():
-    rng = np.random.default_rng(0)
-    drawn, observed = rng.normal(size=(4, 7, 2)), rng.normal(size=(4, 2))
-    apart = np.abs(drawn[:, :, None] - drawn[:, None]).sum(axis=(1, 2)) / (7 * 6)
-    wanted = np.abs(drawn - observed[:, None]).mean(axis=1) - apart / 2
-    np.testing.assert_allclose(evaluate.crps(drawn, observed), wanted)
-
-
-def test_crps_of_a_gaussian_is_the_closed_form():
-    """Standard normal at 0: (sqrt(2) - 1) / sqrt(pi) = 0.2337 (Gneiting and Raftery 2007, equation 21)."""
-    drawn = np.random.default_rng(0).normal(size=(1, 20000, 1))
-    assert evaluate.crps(drawn, np.zeros((1, 1)))[0, 0] == pytest.approx(0.2337, abs=0.01)
-
-
 @pytest.mark.parametrize("width", [0.4, 1.0, 3.0])
 def test_the_spread_makes_intervals_hold(width):
     """Draws too narrow or too wide, of skewed truth: after scaling 50 % and 90 % of new observations lie inside."""

@@ -544,50 +544,6 @@ def test_ridge_shows_the_residuals_of_groups_it_has_not_seen():
 # Scores
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_crps_equals_the_sum_over_all_pairs(seed):
-    rng = np.random.default_rng(seed)
-    truth, draws = rng.normal(size=4), rng.normal(size=(4, 9))
-    wanted = [
-        np.mean([abs(x - y) for x in row]) - np.mean([abs(x - z) for x in row for z in row]) / 2
-        for y, row in zip(truth, draws, strict=True)
-    ]
-    np.testing.assert_allclose(scores.crps(truth, draws), wanted)
-
-
-def test_crps_equals_the_integral_of_the_squared_distance_of_distributions():
-    """Integral of (F(x) - 1{x >= y})^2 (Gneiting and Raftery 2007, eq. 20), by a fine sum."""
-    draws, truth = np.array([[0.0, 1.0, 3.0]]), np.array([1.5])
-    grid = np.linspace(-5, 8, 130001)
-    below = (draws[0][:, None] <= grid).mean(axis=0)
-    wanted = ((below - (grid >= truth[0])) ** 2).sum() * (grid[1] - grid[0])
-    np.testing.assert_allclose(scores.crps(truth, draws), wanted, atol=1e-3)
-
-
-def test_crps_of_many_normal_draws_is_that_of_the_normal():
-    """sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)), Gneiting and Raftery 2007, eq. 21 for the normal."""
-    mean, sd, truth = 1.0, 2.0, np.array([0.0, 4.0])
-    draws = np.tile(mean + sd * stats.norm.ppf(scores.midlevels(4000)), (2, 1))
-    z = (truth - mean) / sd
-    wanted = sd * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
-    np.testing.assert_allclose(scores.crps(truth, draws), wanted, rtol=1e-3)
-
-
-def test_crps_of_a_certain_forecast_is_its_error():
-    np.testing.assert_allclose(scores.crps(np.array([2.0]), np.full((1, 5), 3.5)), [1.5])
-
-
-def test_intervals_hold_the_share_that_they_promise():
-    rng = np.random.default_rng(0)
-    truth, draws = rng.normal(size=4000), np.tile(stats.norm.ppf(scores.midlevels(400)), (4000, 1))
-    for share in scores.INTERVALS.values():
-        low, high = scores.interval(draws, share)
-        direct = np.mean([(low[0] <= y) and (y <= high[0]) for y in truth])
-        assert scores.inside(truth, draws, share).mean() == direct
-        assert abs(direct - share) < 0.02
-    assert stats.kstest(scores.transform(truth, draws), "uniform").pvalue > 0.01
-
-
 def test_metrics_are_those_of_their_definitions_and_models_share_the_bootstrap():
     rng = np.random.default_rng(0)
     truth, groups = rng.normal(size=60), np.repeat([f"g{number}" for number in range(15)], 4)

@@ -7,7 +7,7 @@ import numpy as np
 
 from taxoscape.evaluation import copying, fidelity, two_sample
 from taxoscape.rarefy import draw
-from taxoscape.scoring.bootstrap import bootstrap_weights, interval, weighted_auc
+from taxoscape.scoring.bootstrap import bootstrap_weights, interval, pair_auc
 
 # Held-out samples below which the figures are shown but nothing is concluded.
 FEWEST = 20
@@ -141,9 +141,8 @@ def measure(
     w = bootstrap_weights(real.groups, options.bootstraps, np.random.default_rng(seed))
     v = bootstrap_weights(np.arange(number), options.bootstraps, rng)
     scores = _scores(real, generated, options.trees, seed, threads)
-    found = {
-        name: weighted_auc(part, np.arange(2 * number) >= number, np.hstack([w, v])) for name, part in scores.items()
-    }
+    drawn, side = np.hstack([w, v]), np.arange(2 * number) >= number
+    found = {name: pair_auc(part, side, np.zeros(2 * number), drawn) for name, part in scores.items()}
     if len(training.counts):
         nearer = copying.nearer_to_training(generated.counts, training.counts, real.counts, rng)
         found["copying"] = v @ nearer / v.sum(axis=1)

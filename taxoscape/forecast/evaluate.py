@@ -9,8 +9,8 @@ import numpy as np
 from taxoscape.forecast.baselines import NAMES
 from taxoscape.forecast.courses import Task
 from taxoscape.forecast.spread import LEVELS
-from taxoscape.forecast.spread import interval as central
 from taxoscape.scoring.bootstrap import bootstrap_weights, interval
+from taxoscape.scoring.distributions import crps, inside
 
 MODEL = "forecast"
 ANCHOR = "anchor alone"
@@ -55,28 +55,16 @@ def chosen(tasks: list[Task], bins: np.ndarray, most: int, seed: int) -> np.ndar
     return np.sort(np.concatenate(kept))
 
 
-def crps(drawn: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Continuous ranked probability score [P, D] of draws [P, S, D]: E|X - y| - E|X - X'| / 2 over pairs of draws.
-
-    The unbiased form (Zamo and Naveau 2018, doi 10.1007/s11004-017-9709-7): a draw is never paired with itself.
-    """
-    number = drawn.shape[1]
-    order = (2 * np.arange(number) - number + 1)[None, :, None]
-    between = 2 * (np.sort(drawn, axis=1) * order).sum(axis=1) / (number * max(number - 1, 1))
-    return np.abs(drawn - observed[:, None]).mean(axis=1) - between / 2
-
-
 def coverage(drawn: np.ndarray, observed: np.ndarray, level: float) -> np.ndarray:
     """Share [P] of the taxa whose observed value [P, D] lies in the central interval of the draws [P, S, D]."""
-    low, high = central(drawn, level)
-    return ((observed >= low) & (observed <= high)).mean(axis=1)
+    return inside(observed, drawn, level).mean(axis=1)
 
 
 def measure(
     values: np.ndarray, shares: np.ndarray, drawn: np.ndarray, observed: np.ndarray, observed_shares: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Metrics [P] and mean CRPS per taxon [D] of a forecast: values, shares [P, D], draws [P, S, D] of log-ratios."""
-    scores = crps(drawn, observed)
+    scores = crps(observed, drawn)
     found = {
         "aitchison": np.sqrt(((values - observed) ** 2).sum(axis=1)),
         "bray_curtis": 0.5 * np.abs(shares - observed_shares).sum(axis=1),
@@ -97,9 +85,9 @@ def summarize(measured: dict[str, dict[str, np.ndarray]], subjects: np.ndarray, 
         return weights @ (np.bincount(member, values) / per_task)  # [1 + draws]
 
     means = {name: {key: resampled(values) for key, values in found.items()} for name, found in measured.items()}
-    models = {name: {key: interval(rows[None]) for key, rows in found.items()} for name, found in means.items()}
+    models = {name: {key: interval(rows) for key, rows in found.items()} for name, found in means.items()}
     differences = {
-        name: {key: interval((means[MODEL][key] - found[key])[None]) for key in ERRORS}
+        name: {key: interval(means[MODEL][key] - found[key]) for key in ERRORS}
         for name, found in means.items()
         if name != MODEL
     }

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taxoscape.scoring.distributions import central_interval
+
 LEVELS = (0.5, 0.9)
 # Widths of intervals below it count as this wide.
 NARROW = 1e-6
@@ -31,15 +33,9 @@ class Spread:
 NONE = Spread(np.ones((2, 2)), np.zeros(2))
 
 
-def interval(drawn: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends [..., D] of the central interval of draws [..., S, D] that holds `level` of them."""
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=-2)
-    return low, high
-
-
 def scores(drawn: np.ndarray, observed: np.ndarray, level: float) -> np.ndarray:
     """Conformal scores [P, D] of observations [P, D] against draws [P, S, D]; at most 1 = inside the interval."""
-    low, high = interval(drawn, level)
+    low, high = central_interval(drawn, level, axis=-2)
     middle = np.median(drawn, axis=-2)
     width = np.where(observed > middle, high - middle, middle - low)
     return np.abs(observed - middle) / np.maximum(width, NARROW)

@@ -107,6 +107,6 @@ def differences(
         for of, (names, values) in per_row.items():
             means = weights @ values[part.index]  # [1 + draws, D]
             for place, name in enumerate(names):
-                entry = interval(means[None, :, place])
+                entry = interval(means[:, place])
                 rows.append([kind, ahead, of, name, entry["value"], entry["low"], entry["high"], len(part)])
     return pd.DataFrame(rows, columns=COLUMNS)

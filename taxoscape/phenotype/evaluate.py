@@ -125,7 +125,7 @@ def table(samples: np.ndarray, fold: np.ndarray, truth: np.ndarray, guess: Forec
     columns = {"sample": samples, "fold": fold, "truth": truth, "prediction": guess.prediction}
     columns["sd"] = guess.draws.std(axis=1)
     for name, share in scores.INTERVALS.items():
-        columns[f"low{name}"], columns[f"high{name}"] = scores.interval(guess.draws, share)
+        columns[f"low{name[-2:]}"], columns[f"high{name[-2:]}"] = scores.central_interval(guess.draws, share)
     return pd.DataFrame(columns)
 
 
@@ -145,7 +145,7 @@ def metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics of summed terms [..., 8]: those of regression_metrics, CRPS and the coverages."""
     count = sums[..., 0]
     found = {"crps": sums[..., 5] / count}
-    found |= {f"cover{name}": sums[..., 6 + place] / count for place, name in enumerate(scores.INTERVALS)}
+    found |= {f"cover{name[-2:]}": sums[..., 6 + place] / count for place, name in enumerate(scores.INTERVALS)}
     return regression_metrics(sums[..., :5]) | found
 
 
@@ -202,6 +202,6 @@ def verdict(models: Mapping, paired: Mapping, samples: int, groups: int) -> str:
             f"error {outcome(paired['random_forest']['mae'])} the random forest, "
             f"distribution (CRPS) {outcome(paired['quantile_forest']['crps'])} the quantile forest"
         )
-    cover = {name: models["diffusion"][f"cover{name}"]["value"] for name in scores.INTERVALS}
-    held = " and ".join(f"the {name} % intervals hold {value:.0%}" for name, value in cover.items())
+    cover = {name: models["diffusion"][f"cover{name[-2:]}"]["value"] for name in scores.INTERVALS}
+    held = " and ".join(f"the {name[-2:]} % intervals hold {value:.0%}" for name, value in cover.items())
     return f"{said}. Of the truths, {held}."

@@ -30,9 +30,9 @@ def interval(entry: dict | float | None) -> str:
     """Value with its interval: `2.84 (2.41 to 3.30)`; an entry without interval shows the value alone."""
     if not isinstance(entry, dict):
         return "" if entry is None else f"{entry:.3g}"
-    if entry.get("value") is None:
+    if pd.isna(entry.get("value")):
         return "not defined"
-    if entry.get("low") is None or entry.get("high") is None:
+    if pd.isna(entry.get("low")) or pd.isna(entry.get("high")):
         return f"{entry['value']:.3g}"
     return f"{entry['value']:.3g} ({entry['low']:.3g} to {entry['high']:.3g})"
 

@@ -1,4 +1,7 @@
-"""Bootstrap by weights: how often each sample is drawn, so that a metric of all draws is one matrix product."""
+"""The one bootstrap: whole groups are drawn, and an interval is the central 95 % of the draws (Efron 1979).
+
+A draw is how often each sample occurs in it, its weight; a metric of all draws is then one matrix product.
+"""
 
 from collections.abc import Iterable
 
@@ -10,41 +13,54 @@ def bootstrap_weights(groups: np.ndarray, draws: int, rng: np.random.Generator) 
 
     Whole groups are drawn with replacement (samples of one subject are not independent); with one group only, samples.
     """
-    names, place = np.unique(groups, return_inverse=True)
+    names, member = np.unique(groups, return_inverse=True)
     if len(names) == 1:
-        names, place = np.arange(len(groups)), np.arange(len(groups))
+        names, member = np.arange(len(groups)), np.arange(len(groups))
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    return np.vstack([np.ones((1, len(groups))), drawn[:, place]])
-
-
-def weighted_auc(scores: np.ndarray, positive: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
-    """Area under the ROC curve [B] of scores [N] under each of B weights [N]; NaN where a side has no weight.
-
-    It is the share of pairs (a positive and another) in the right order, ties half (Mann and Whitney 1947); by
-    sorting, so that not all pairs are looked at. Samples without a score (NaN) stand in no pair.
-    """
-    order = np.argsort(scores)[: (~np.isnan(scores)).sum()]  # NaN come last
-    ranked, positive = scores[order], positive[order]
-    edges = [np.searchsorted(ranked, ranked, side=side) for side in ("left", "right")]
-    areas = []
-    for drawn in weights:
-        drawn = drawn[order]
-        others = np.concatenate([[0.0], np.cumsum(drawn * ~positive)])  # that stand before each place
-        ordered = (drawn * positive * (others[edges[0]] + others[edges[1]]) / 2).sum()
-        pairs = drawn[positive].sum() * drawn[~positive].sum()
-        areas.append(ordered / pairs if pairs else np.nan)
-    return np.array(areas)
+    return np.vstack([np.ones((1, len(groups))), drawn[:, member]])
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
-    """Value (mean of the first column) with its 95 % interval, of draws [repeats, 1 + bootstraps].
+    """Value with its 95 % percentile interval, of a metric [1 + draws] whose first entry is that of the sample itself.
 
-    The interval is the spread of the bootstrap draws about their own mean, laid around the value: a bootstrap sample
-    is noisier than the sample itself, so that distances come out too large in it and correlations too small.
-    NaN where no draw has a number.
+    Of several repeats [R, 1 + draws] the value is the mean, and the interval that of all draws together. The ends are
+    NaN where no draw is a number.
     """
-    value, draws = float(np.mean(values[:, 0])), values[:, 1:][np.isfinite(values[:, 1:])]
-    if not len(draws):
-        return {"value": value, "low": float("nan"), "high": float("nan")}
-    low, high = np.percentile(draws - draws.mean(), [2.5, 97.5])
-    return {"value": value, "low": value + float(low), "high": value + float(high)}
+    values = np.atleast_2d(values)
+    drawn = values[:, 1:][np.isfinite(values[:, 1:])]
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (np.nan, np.nan)
+    return {"value": float(values[:, 0].mean()), "low": float(low), "high": float(high)}
+
+
+def pair_auc(scores: np.ndarray, positive: np.ndarray, fold: np.ndarray, weights: Iterable[np.ndarray]) -> np.ndarray:
+    """Area under the ROC curve [B] of scores [N] within the folds [N], under each of B weights [N].
+
+    The share of pairs (a positive and another of the same fold) in the right order, ties half (Mann and Whitney 1947),
+    of all folds together: scores of two folds come from two models and are not compared. By sorting, so that not all
+    pairs are looked at. Samples without a score (NaN) are in no pair; NaN where no pair has weight.
+    """
+    known = np.flatnonzero(~np.isnan(scores))
+    order = known[np.lexsort((scores[known], fold[known]))]
+    scores, positive, fold = scores[order], positive[order], fold[order]
+    first, last = _edges(fold)
+    below, above = _edges(fold, scores)
+    areas = []
+    for drawn in weights:
+        drawn = drawn[order]
+        others = np.concatenate([[0.0], np.cumsum(drawn * ~positive)])  # before each place
+        own = drawn * positive
+        pairs = own @ (others[last] - others[first])
+        areas.append(own @ ((others[below] + others[above]) / 2 - others[first]) / pairs if pairs else np.nan)
+    return np.array(areas)
+
+
+def folds_of_one_class(truth: np.ndarray, fold: np.ndarray) -> int:
+    """Number of folds [N] whose samples have all the same class [N]: no pair, and no area under the curve."""
+    return sum(len(set(truth[fold == number])) < 2 for number in np.unique(fold))
+
+
+def _edges(*keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index [N] of the first of the neighbours that agree in all sorted keys [N], and of the one after the last."""
+    new = np.any([np.r_[True, key[1:] != key[:-1]] for key in keys], axis=0) if len(keys[0]) else np.zeros(0, bool)
+    start, run = np.flatnonzero(new), np.cumsum(new) - 1
+    return start[run], np.append(start[1:], len(new))[run]

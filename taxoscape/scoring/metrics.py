@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from taxoscape.scoring.bootstrap import weighted_auc
+from taxoscape.scoring.bootstrap import pair_auc
 
 FEW_GROUPS = 10  # below it an interval from resampled groups says little
 FEW_SAMPLES = 30
@@ -99,20 +99,17 @@ def bootstrap(
 
 
 def area_under_curve(
-    truth: np.ndarray, scores: np.ndarray, categories: list[str], weights: np.ndarray, member: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Area under the ROC curve, one class against the others, mean over the classes there are; and its draws.
+    truth: np.ndarray, probabilities: np.ndarray, categories: list[str], fold: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Area under the ROC curve [B] of probabilities [N, C], one class and the others, mean over the classes there are.
 
-    Scores [n, C]; each sample counts as often as its group was drawn. NaN where one class is all.
+    Pairs within a fold [N], under each of the weights [B, N]; NaN where no fold has two classes.
     """
-    everyone = np.vstack([np.ones(weights.shape[1]), weights])
-    found = [
-        weighted_auc(scores[:, place], truth == name, (draw[member] for draw in everyone))
-        for place, name in enumerate(categories)
-    ]
+    found = np.array(
+        [pair_auc(probabilities[:, place], truth == name, fold, weights) for place, name in enumerate(categories)]
+    )
     known = np.isfinite(found)
-    area = np.where(known, found, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-    return float(area[0]), area[1:]
+    return np.where(known, found, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
 
 
 def interval(draws: np.ndarray, coverage: float = 0.95) -> tuple[float, float]:
@@ -144,7 +141,7 @@ def compare(
         terms = classification_sums(truth, predicted, categories) if categories else regression_sums(truth, predicted)
         scored[name] = bootstrap(terms, classification_metrics if categories else regression_metrics, weights, member)
         if scores:
-            scored[name]["auc"] = area_under_curve(truth, scores[name], categories, weights, member)
+            scored[name]["auc"] = _pooled(truth, scores[name], categories, weights, member)
     models = {
         name: {metric: _with_interval(value, drawn) for metric, (value, drawn) in score.items()}
         for name, score in scored.items()
@@ -203,6 +200,12 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray, asked: float)
         return {"asked": asked, "found": np.nan, "width": np.nan}
     inside = (truth >= low) & (truth <= high)
     return {"asked": asked, "found": float(inside[known].mean()), "width": float((high - low)[known].mean())}
+
+
+def _pooled(truth, scores, categories, weights, member):
+    everyone = np.vstack([np.ones(weights.shape[1]), weights])[:, member]
+    area = area_under_curve(truth, scores, categories, np.zeros(len(truth)), everyone)
+    return float(area[0]), area[1:]
 
 
 def _with_interval(value: float, draws: np.ndarray) -> dict[str, float]:

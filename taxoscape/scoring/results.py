@@ -4,6 +4,7 @@ A figure with its 95 % interval is `{"value": , "low": , "high": }`. A differenc
 """
 
 from dataclasses import asdict, dataclass, field
+from math import nan
 from pathlib import Path
 
 from taxoscape.files import read_json, write_json
@@ -13,7 +14,7 @@ Interval = dict[str, float]  # value, low, high
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric: its name for readers, and whether a low value is good (None: neither, `ideal` is)."""
+    """A metric: its name for readers, whether a low value is good (None: neither), and the best value where known."""
 
     label: str
     low_is_good: bool | None = None
@@ -32,15 +33,15 @@ METRICS = {
     "macro_f1": Measure("macro F1", False),
     "aitchison": Measure("Aitchison error", True),
     "bray_curtis": Measure("Bray-Curtis error", True),
-    "two_sample_auc": Measure("AUC of a classifier, generated or real", ideal=0.5),
-    "two_sample_auc_given_conditions": Measure("AUC of a classifier that sees the conditions", ideal=0.5),
-    "copying": Measure("copying, from 0 (a fresh draw) to 1 (a copier)", ideal=0.0),
-    "prevalence_correlation": Measure("correlation of prevalences", ideal=1.0),
-    "abundance_correlation": Measure("correlation of mean abundances", ideal=1.0),
+    "two_sample_auc": Measure("AUC of a classifier, generated or real", True, ideal=0.5),
+    "two_sample_auc_given_conditions": Measure("AUC of a classifier that sees the conditions", True, ideal=0.5),
+    "copying": Measure("copying, from 0 (a fresh draw) to 1 (a copier)", True, ideal=0.0),
+    "prevalence_correlation": Measure("correlation of prevalences", False, ideal=1.0),
+    "abundance_correlation": Measure("correlation of mean abundances", False, ideal=1.0),
     "sparsity_difference": Measure("share of zeros, generated minus real", ideal=0.0),
-    "shannon_ks": Measure("Shannon index, KS distance", ideal=0.0),
-    "richness_ks": Measure("number of taxa, KS distance", ideal=0.0),
-    "energy_distance": Measure("Bray-Curtis energy distance", ideal=0.0),
+    "shannon_ks": Measure("Shannon index, KS distance", True, ideal=0.0),
+    "richness_ks": Measure("number of taxa, KS distance", True, ideal=0.0),
+    "energy_distance": Measure("Bray-Curtis energy distance", True, ideal=0.0),
 }
 
 
@@ -89,7 +90,17 @@ def write_results(results: Results, path: str | Path) -> None:
 
 
 def read_results(path: str | Path) -> Results:
-    """Read metrics.json as this version writes it."""
+    """Read metrics.json as this version writes it; figures that are not defined (null) are NaN again."""
     found = read_json(path)
-    comparisons = [Comparison(**entry) for entry in found["comparisons"]]
+    comparisons = [
+        Comparison(**entry | {side: _numbers(entry[side]) for side in ("models", "differences")})
+        for entry in found["comparisons"]
+    ]
     return Results(**found | {"comparisons": comparisons, "verdict": Verdict(**found["verdict"])})
+
+
+def _numbers(figures: dict[str, dict]) -> dict[str, dict[str, Interval]]:
+    return {
+        model: {key: {side: nan if end is None else end for side, end in ends.items()} for key, ends in found.items()}
+        for model, found in figures.items()
+    }
