@@ -122,13 +122,17 @@ def _compared(judged: list[Comparison], key: str) -> str:
         found[_outcome(part, key)].append(f"{part.name} ({100 * share:+.0f} % compared with {best})")
     words = {"better": "better than", "level": "level with", "worse": "worse than"}
     parts = [f"{words[kind]} the best baseline at {'; '.join(names)}" for kind, names in found.items() if names]
-    return f"{METRICS[key].label}: the forecast is {', '.join(parts)}."
+    return f"{METRICS[key].label}: the forecast is {'. It is '.join(parts)}."
 
 
 def _held(judged: list[Comparison], key: str) -> str:
     """A sentence about the intervals of a level: the bins at which they hold another share than they may."""
     low, high = PASSES[key]
     shares = {part.name: part.models[MODEL][key]["value"] for part in judged}
-    wrong = [f"{name} ({share:.0%})" for name, share in shares.items() if not low <= share <= high]
-    held = f"not hold {low:.0%} to {high:.0%} of what was observed at {'; '.join(wrong)}"
-    return f"The {key[-2:]} % intervals {f'do {held}' if wrong else 'hold at every horizon'}."
+    wrong = [f"{name} ({100 * share:.1f} %)" for name, share in shares.items() if not low <= share <= high]
+    if not wrong:
+        return f"The {key[-2:]} % intervals hold at every horizon."
+    return (
+        f"The {key[-2:]} % intervals do not hold {100 * low:.0f} to {100 * high:.0f} % of what was observed at "
+        f"{len(wrong)} of {len(judged)} horizons: {'; '.join(wrong)}."
+    )
