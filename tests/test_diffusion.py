@@ -159,6 +159,22 @@ def test_calibration_gives_the_training_marginals():
     np.testing.assert_allclose((mapped < 1).mean(axis=0), (table == 0).mean(axis=0), atol=0.02)
 
 
+def test_a_perfect_network_gives_whole_communities_without_calibration(monkeypatch):
+    """What the network is made to say are the training samples themselves, encoded."""
+    rng = np.random.default_rng(0)
+    shares = np.exp(2.5 * rng.standard_normal((300, 60)))
+    table = np.stack([rng.multinomial(DEPTH, row) for row in shares / shares.sum(axis=1, keepdims=True)])
+    train = unconditional(table[:, 1:])
+    fitted, _ = models.fit(train, train.take(np.arange(0)), DEPTH, [], options(calibrate=False, steps=1), 0)
+    scaler = dequantise.Scaler(**{name: part.numpy() for name, part in fitted["scaler"].items()})
+    perfect = torch.tensor(dequantise.encode(counts.with_rest(train.counts, DEPTH), scaler, rng))
+    monkeypatch.setattr(models.sampling, "sample", lambda *_, **__: perfect)
+    found = models.generate(fitted, train.values, train.missing, DEPTH, 0)
+    richness = [(part > 0).sum(axis=1).mean() for part in (found, train.counts)]
+    assert richness[0] == pytest.approx(richness[1], rel=0.03)
+    assert (found != train.counts).mean() < 0.05
+
+
 def test_calibration_is_frozen_so_that_conditions_still_move_samples():
     rng = np.random.default_rng(0)
     calibration = counts.fit_calibration(rng.normal(size=(1000, 2)), rng.poisson(20, (200, 2)), rng)
@@ -643,12 +659,17 @@ def test_too_few_samples_are_refused():
 # Copula and study
 
 
+def unconditional(table: np.ndarray) -> Samples:
+    return Samples(table, np.zeros((len(table), 0)), np.zeros((len(table), 0), bool))
+
+
 def test_copula_reproduces_marginals_and_correlations():
     rng = np.random.default_rng(0)
     common = rng.standard_normal((600, 1))
     table = rng.poisson(np.exp(1.0 + 0.9 * common * [1, 1, -1, 0] + 0.3 * rng.standard_normal((600, 4))))
     table[:, 3] *= rng.random(600) < 0.3
-    found = copula.sample(copula.fit(table, np.zeros((600, 0)), rng), np.zeros((600, 0)), rng)
+    samples = unconditional(table)
+    found = copula.sample(copula.fit(samples, [], rng), samples.values, samples.missing, rng)
     for taxon in range(4):
         assert stats.ks_2samp(np.floor(found[:, taxon]), table[:, taxon]).pvalue > 0.001
     wanted, got = (stats.spearmanr(values).statistic for values in (table, np.floor(found)))
@@ -660,12 +681,11 @@ def companions(number: int) -> Samples:
     rng = np.random.default_rng(0)
     latent = rng.multivariate_normal(np.zeros(3), [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]], number)
     table = np.floor(np.exp(1.5 * (latent - stats.norm.ppf(0.6)) * [1, 1, 0.5] + [0, 0, 3])).astype(int)
-    return Samples(table, np.zeros((number, 0)), np.zeros((number, 0), bool))
+    return unconditional(table)
 
 
 def test_zeros_hide_no_correlation_from_the_copula():
-    table = companions(600).counts
-    fitted = copula.fit(table, np.zeros((600, 0)), np.random.default_rng(0))
+    fitted = copula.fit(companions(600), [], np.random.default_rng(0))
     scale = np.sqrt(np.diag(fitted.covariance))
     found = (fitted.covariance / np.outer(scale, scale))[np.triu_indices(3, 1)]
     np.testing.assert_allclose(found, [0.9, 0, 0], atol=0.07)
@@ -677,8 +697,8 @@ def test_scores_are_the_same_however_many_taxa_are_drawn_together(monkeypatch):
     drawn = []
     for block in (1, 7, 128):
         monkeypatch.setattr(copula, "BLOCK", block)
-        fitted = copula.fit(table, np.zeros((300, 0)), np.random.default_rng(1))
-        drawn.append(copula.impute(fitted, table, np.zeros((300, 0)), np.random.default_rng(2)))
+        fitted = copula.fit(unconditional(table), [], np.random.default_rng(1))
+        drawn.append(copula.impute(fitted, unconditional(table), np.random.default_rng(2)))
     assert drawn[0].std() > 0.5
     np.testing.assert_allclose(drawn[1], drawn[0], atol=1e-5)
     np.testing.assert_allclose(drawn[2], drawn[0], atol=1e-5)
@@ -687,8 +707,9 @@ def test_scores_are_the_same_however_many_taxa_are_drawn_together(monkeypatch):
 def test_scores_of_zeros_are_truncated_normal_given_the_other_taxa():
     reference = np.stack([np.repeat([0, 1], [500, 500]), np.arange(1000)], axis=1)
     covariance = np.array([[1, 0.8], [0.8, 1]])
-    known = copula.Copula(np.zeros((1, 2)), covariance, reference, np.zeros((2, 2)), np.zeros((2, 2)))
-    drawn = copula.impute(known, np.tile([0, 899], (500, 1)), np.zeros((500, 0)), np.random.default_rng(0))
+    none, flat = (np.zeros(0, int), np.zeros((0, 0))), np.zeros((2, 2))
+    known = copula.Copula(*none, np.zeros((1, 2)), covariance, reference, flat, flat)
+    drawn = copula.impute(known, unconditional(np.tile([0, 899], (500, 1))), np.random.default_rng(0))
     given, spread = 0.8 * stats.norm.ppf(0.9), 0.6
     wanted = stats.truncnorm(-np.inf, -given / spread, loc=given, scale=spread)
     np.testing.assert_allclose(drawn[..., 0].mean(), wanted.mean(), atol=0.02)
@@ -696,11 +717,9 @@ def test_scores_of_zeros_are_truncated_normal_given_the_other_taxa():
 
 
 def test_places_keep_every_count_are_uniform_and_share_what_their_taxa_share(monkeypatch):
-    samples, features = companions(400), np.zeros((400, 0))
-    fitted = copula.fit(samples.counts, features, np.random.default_rng(0))
-    placed, few = copula.place(
-        fitted, [(samples, features), (samples.take(np.arange(3)), features[:3])], np.random.default_rng(2)
-    )
+    samples = companions(400)
+    fitted = copula.fit(samples, [], np.random.default_rng(0))
+    placed, few = copula.place(fitted, [samples, samples.take(np.arange(3))], np.random.default_rng(2))
     amounts = dequantise.dequantise(placed.counts, np.random.default_rng(1), placed.places)
     np.testing.assert_array_equal(np.floor(amounts), samples.counts)
     absent = (samples.counts[:, :2] == 0).all(axis=1)
@@ -711,7 +730,39 @@ def test_places_keep_every_count_are_uniform_and_share_what_their_taxa_share(mon
         assert stats.kstest(every.ravel(), "uniform").statistic < 0.01
     assert few.places.shape == (3, copula.DRAWS, 3)
     monkeypatch.setattr(copula, "ENOUGH", 1200)
-    assert copula.place(fitted, [(samples, features)], np.random.default_rng(2))[0].places.shape == (400, 3, 3)
+    assert copula.place(fitted, [samples], np.random.default_rng(2))[0].places.shape == (400, 3, 3)
+
+
+def test_the_copula_follows_a_condition_that_bends():
+    """A taxon that is common at both ends of a condition; a linear effect has no slope there."""
+    rng = np.random.default_rng(0)
+    age = rng.uniform(-2, 2, (800, 1))
+    samples = Samples(rng.poisson(np.exp(1 + age**2 * [1, 0])), age, np.zeros((800, 1), bool))
+    fitted = copula.fit(samples, [0], rng)
+    drawn = np.floor(copula.sample(fitted, age, samples.missing, rng))
+    for low in np.arange(-2, 2, 0.5):
+        within = (age[:, 0] >= low) & (age[:, 0] < low + 0.5)
+        real, found = (np.log1p(table[within, 0]).mean() for table in (samples.counts, drawn))
+        assert found == pytest.approx(real, abs=0.35), low
+    middle = copula.sample(fitted, np.zeros((200, 1)), np.zeros((200, 1), bool), rng)[:, 0]
+    assert np.median(middle) < 5  # the knots are those of the training also where all conditions are alike
+
+
+def test_knots_are_training_quantiles_of_what_is_known_and_fewer_where_little_is():
+    rng = np.random.default_rng(0)
+    values = np.stack(
+        [rng.standard_normal(300), rng.integers(0, 4, 300), rng.integers(0, 2, 300), rng.integers(0, 3, 300)], 1
+    )
+    missing = np.zeros(values.shape, bool)
+    missing[::2, 0] = True
+    values[::2, 0] = 1e6  # of no meaning
+    knots = copula.place_knots(values, missing, [0, 0, 0, 3])
+    np.testing.assert_allclose(knots[0], np.quantile(values[1::2, 0], [0, 0.25, 0.5, 0.75, 1]))
+    assert list((~np.isnan(knots)).sum(axis=1)) == [5, 2, 0, 0]
+    features = copula.condition_features(values, missing, [0, 0, 0, 3], knots)
+    assert features.shape == (300, (6 + 1) + (3 + 1) + (1 + 1) + (3 + 1))
+    assert not features[::2, :6].any()
+    assert np.isnan(copula.place_knots(values[:15], missing[:15], [0, 0, 0, 3])).all()  # too few samples: linear
 
 
 @pytest.mark.parametrize("model", ["mlp", "copula"])

@@ -11,18 +11,23 @@ from torch.nn import functional
 
 from taxoscape import inputs
 from taxoscape.aam import data, pretext, tokens
-from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.data import Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
 from taxoscape.aam.pretext import References, Scales
 from taxoscape.errors import InputError, examples
-from taxoscape.learning import checkpoint
-from taxoscape.learning import loop as training
-from taxoscape.learning.loop import Store, Watch
+from taxoscape.learning import batches, checkpoint, loop
+from taxoscape.learning.batches import Batch
+from taxoscape.learning.loop import Place, Plan
+from taxoscape.learning.processes import team
 from taxoscape.scoring import metrics
 
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses
+OTHER_STUDIES = (
+    "the samples of this study: aam.encoder is to be one of other studies; the workflow itself goes on with the training "
+    "samples of each fold"
+)
 KEPT = (
     "recall.doubt",
     "recall.sharpness",
@@ -62,8 +67,7 @@ def pretrain(
     groups: np.ndarray,
     options: Options,
     seed: tuple[int, ...],
-    store: Store | None = None,
-    watch: Watch | None = None,
+    place: Place = Place(),
 ) -> tuple[Encoder, list[dict[str, float]]]:
     """Train an encoder on samples `rows` of the study, `groups` [n] theirs; validation samples are drawn by group.
 
@@ -75,9 +79,8 @@ def pretrain(
     train, held = rows[~validation], rows[validation]
     fixed = pretext.fixed_batches(study, pretext.paired(held, seed), options, seed)
     goal = make_goal(study, train, options, seed)
-    lost = data.reads_lost(
-        data.rarefy(study.counts[rows], study.depth, (*seed, pretext.FIXED_DRAW)), options.token_limit
-    )
+    drawn = batches.rarefy(study.counts[rows], study.depth, (*seed, pretext.FIXED_DRAW))
+    lost = batches.reads_lost(drawn, options.token_limit)
     print(f"{lost:.2%} of the reads lie beyond the {options.token_limit} most abundant ASVs of their samples, unread")
     model = start(study, train, goal.scales, options, seed)
     if before:
@@ -95,24 +98,37 @@ def pretrain(
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         return pretraining_losses(model, study, batch, options, goal, generator)
 
-    history = training.fit(
-        model,
-        epoch_batches,
-        losses,
-        (lambda: validation_scores(model, study, fixed, options, goal.scales, seed)) if len(held) else None,
-        options=options,
-        epochs=options.pretrain_epochs,
-        steps=number,
-        seed=seed,
-        store=store,
-        watch=watch,
+    def validate() -> dict[str, float]:
+        return validation_scores(model, study, fixed, options, goal.scales, seed)
+
+    plan = make_plan(options, options.pretrain_epochs, number)
+    return model, loop.fit(
+        model, epoch_batches, losses, validate if len(held) else None, plan=plan, seed=seed, place=place
     )
-    return model, history
+
+
+def make_plan(options: Options, epochs: int, number: int) -> Plan:
+    """Plan of `epochs` rounds of `number` batches."""
+    return Plan(
+        rounds=epochs,
+        batches=number,
+        lr=options.lr,
+        weight_decay=options.weight_decay,
+        patience=options.patience,
+        ema=options.ema,
+        warmup=options.warmup,
+        optimizer=options.optimizer,
+        scheduler=options.scheduler,
+        max_grad_norm=options.max_grad_norm,
+        accumulation=options.gradient_accumulation_steps,
+        mixed_precision=options.mixed_precision,
+        device=options.device,
+    )
 
 
 def batches_of_epoch(samples: int, options: Options) -> int:
     """Batches that an epoch reads: the training samples once, or more so that all epochs take pretrain_steps."""
-    at_a_time = options.gradient_accumulation_steps * training.team(options.device).size
+    at_a_time = options.gradient_accumulation_steps * team().size
     steps = -(-options.pretrain_steps // max(1, options.pretrain_epochs))
     return max(-(-samples // options.batch_size), steps * at_a_time)
 
@@ -144,7 +160,7 @@ def references_of(study: Study, train: np.ndarray, options: Options, seed: tuple
 def start(study: Study, train: np.ndarray, scales: Scales, options: Options, seed: tuple[int, ...]) -> Encoder:
     """Encoder of random weights on the scales of the training samples."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.stream(*seed))
+        torch.manual_seed(loop.stream(*seed))
         classes = tuple(map(len, study.names)) if pretext.has_taxonomy(options) else ()
         model = make_encoder(options, pretext.has_faith(options), classes, recall=True).eval()
         seen = taxa_of(study, train)
@@ -169,7 +185,9 @@ def untrained(study: Study, train: np.ndarray, options: Options, seed: tuple[int
 
 
 def check_pretext(study: Study, options: Options) -> None:
-    """Raise InputError where what is to be predicted cannot be had."""
+    """Raise InputError where what is to be predicted is not there, or needs a single process."""
+    if team().size > 1 and options.stripe_mode:
+        raise InputError("stripe_mode keeps one memory bank and trains in one process: use --no-stripe-mode")
     if pretext.has_taxonomy(options) and not study.names:
         raise InputError(f"unifrac_metric={options.unifrac_metric} needs the features' lineages: give a taxonomy")
 
@@ -219,7 +237,7 @@ def validation_nucleotides(
     model: Encoder, study: Study, batches: list[Batch], options: Options, seed: tuple[int, ...]
 ) -> float:
     """Mean loss of masked nucleotides over the batches' ASVs, each once, the same ones masked every time."""
-    generator = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
+    generator = torch.Generator().manual_seed(loop.stream(*seed, pretext.FIXED_DRAW))
     clean = study.tokens[torch.cat([batch.unique for batch in batches]).unique()]
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
     logits = model.restore(seen, clean, pretext.CHUNK)
@@ -315,13 +333,12 @@ def go_on_from(model: Encoder, state: dict) -> None:
     model.recall.known = torch.cat([model.recall.known, known]).unique(dim=0)
 
 
-def check_unseen(state: dict, path: str | Path, samples: np.ndarray) -> None:
-    """Raise InputError where an encoder has learned from any of these samples [n], ids."""
+def check_unseen(state: dict, path: str | Path, samples: np.ndarray, where: str) -> None:
+    """Raise InputError where an encoder has learned from any of these samples [n] (ids); `where` they are, and the way out."""
     seen = sorted(set(state["samples"]) & set(samples))
     if seen:
         raise InputError(
-            f"{path} was pretrained on {len(seen)} samples of this study ({examples(seen)}), on which its folds are "
-            "judged: give an encoder of other samples; the workflow goes on with each fold's own training samples"
+            f"{path} was pretrained on {len(seen)} samples ({examples(seen)}) that it would be judged by, {where}"
         )
 
 

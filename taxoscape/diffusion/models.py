@@ -94,14 +94,14 @@ def fit(
     model = {
         "options": dataclasses.asdict(options),
         "categories": categories,
+        "depth": depth,
         "seen": torch.tensor(train.counts.sum(axis=0) > 0),
     }
     rng = np.random.default_rng((seed, 0))
-    parts = [(part, copula.condition_features(part.values, part.missing, categories)) for part in (train, validation)]
-    fitted = copula.fit(train.counts, parts[0][1], rng)
+    fitted = copula.fit(train, categories, rng)
     if options.model == "copula":
         return {**model, "copula": _tensors(fitted)}, pd.DataFrame(columns=["step", "training", "validation"])
-    train, validation = copula.place(fitted, parts, rng)
+    train, validation = copula.place(fitted, [train, validation], rng)
     scaler = dequantise.fit_scaler(train.counts, rng, train.places)
     clean = [dequantise.encode(train.counts, scaler, rng, train.places) for _ in range(COPIES)]
     torch.manual_seed(seed)
@@ -155,8 +155,7 @@ def blocks(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, see
 def _block(model: dict, values: np.ndarray, missing: np.ndarray, depth: int, seed: tuple[int, ...]) -> np.ndarray:
     if "copula" in model:
         fitted = copula.Copula(**_arrays(model["copula"]))
-        features = copula.condition_features(values, missing, model["categories"])
-        amounts = copula.sample(fitted, features, np.random.default_rng(seed))
+        amounts = copula.sample(fitted, values, missing, np.random.default_rng(seed))
     else:
         amounts = _log_amounts(model, values, missing, seed)
         if "calibration" in model:
@@ -191,7 +190,7 @@ def _calibration(model: dict, train: Samples, seed: int, rng: np.random.Generato
 
 
 def _log_amounts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
-    """Log amounts [M, 1 + D] of sampled communities, before calibration, in reads per part of a uniform one."""
+    """Log amounts [M, 1 + D] of sampled communities, before calibration, in dequantised reads."""
     options, scaler = Options(**model["options"]), dequantise.Scaler(**_arrays(model["scaler"]))
     network = _network(model, len(scaler.mean))
     network.load_state_dict(model["network"])
@@ -212,7 +211,7 @@ def _log_amounts(model: dict, values: np.ndarray, missing: np.ndarray, seed: tup
             bound=model["bound"],
         )
         drawn.append(found.cpu().numpy())
-    return counts.log_counts(dequantise.decode(np.concatenate(drawn).astype(np.float64), scaler), taxa)
+    return counts.log_counts(dequantise.decode(np.concatenate(drawn).astype(np.float64), scaler), model["depth"])
 
 
 def _network(model: dict, taxa: int) -> torch.nn.Module:

@@ -1,7 +1,7 @@
 """The samples of a study as evaluation needs them: held-out, training and generated, with the same features."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,12 +105,14 @@ def fit_copula(study: Study, seed: int) -> Copied:
     """The copula of the training samples, to be drawn from at the conditions of any rows of the study."""
     rows = study.rows("train")
     rows = rows[study.samples.counts[rows].sum(axis=1) > 0]
-    shown = counts.with_rest(study.samples.counts[rows], study.depth)
-    seen = shown.sum(axis=0) > 0
-    fitted = copula.fit(shown, features(study, rows), np.random.default_rng((seed, 6)))
+    train = study.samples.take(rows)
+    train = replace(train, counts=counts.with_rest(train.counts, study.depth))
+    seen = train.counts.sum(axis=0) > 0
+    fitted = copula.fit(train, study.categories, np.random.default_rng((seed, 6)))
 
     def draw(asked: np.ndarray, rng: np.random.Generator) -> Communities:
-        amounts = copula.sample(fitted, features(study, asked), rng)
+        wanted = study.samples.take(asked)
+        amounts = copula.sample(fitted, wanted.values, wanted.missing, rng)
         drawn = counts.to_counts(amounts, study.depth, seen)[:, :-1]
         return Communities(drawn, features(study, asked), study.groups[asked])
 
