@@ -169,7 +169,7 @@ def test_a_perfect_network_gives_whole_communities_without_calibration(monkeypat
     train = unconditional(table[:, 1:])
     fitted, _ = models.fit(train, train.take(np.arange(0)), DEPTH, [], options(calibrate=False, steps=1), 0)
     perfect = torch.tensor(dequantise.encode(counts.with_rest(train.counts, DEPTH), fitted.scaler, rng))
-    monkeypatch.setattr(models.sampling, "sample", lambda *_, **__: perfect)
+    monkeypatch.setattr(models.noise, "sample", lambda *_, **__: perfect)
     found = models.generate(fitted, train.values, train.missing, 0)
     richness = [(part > 0).sum(axis=1).mean() for part in (found, train.counts)]
     assert richness[0] == pytest.approx(richness[1], rel=0.03)

@@ -120,13 +120,15 @@ def _baselines(
     horizons: list[float],
     draws: int,
 ) -> dict[str, tuple[Point, np.ndarray]]:
-    """Points and draws [P, S, D] of the baselines: the point plus errors of held-out tasks as far ahead."""
+    """Points and draws [P, S, D] of the baselines: the point plus errors of the other folds' tasks as far ahead."""
     trained, held_out = (tasks(courses, np.array(part)) for part in (model.trained, model.held_out))
-    forecasts, known = (baselines.points(courses, found, trained, held_out, part) for part in (asked, held_out))
-    observed = courses.values[[task.target for task in held_out]]
-    bins_known = evaluate.bins_of(held_out, horizons)
-    rows = baselines.scatter(bins_known, len(horizons) + 2, draws)[bins]  # [P, S]
+    known = [*trained, *held_out]
+    rows = baselines.scatter(evaluate.bins_of(known, horizons), len(horizons) + 2, draws)
+    needed, place = np.unique(rows, return_inverse=True)
+    known = [known[row] for row in needed]
+    observed = courses.values[[task.target for task in known]]
+    points, again = (baselines.points(courses, found, trained, held_out, part) for part in (asked, known))
+    place = place.reshape(rows.shape)[bins]  # [P, S]
     return {
-        name: (point, point.values[:, None] + (observed - known[name].values)[rows])
-        for name, point in forecasts.items()
+        name: (point, point.values[:, None] + (observed - again[name].values)[place]) for name, point in points.items()
     }
