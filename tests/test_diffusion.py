@@ -15,7 +15,8 @@ from skbio import TreeNode
 from taxoscape import images, metadata, raster, tables
 from taxoscape.basis import Basis
 from taxoscape.compositions import closure, clr
-from taxoscape.diffusion import asked, dequantise, models, training
+from taxoscape.diffusion import asked, models, training
+from taxoscape.learning import dequantise
 from taxoscape.diffusion.check import check_diffusion
 from taxoscape.diffusion.denoiser import Denoiser
 from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of, place_rest

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.diffusion import dequantise, training
+from taxoscape.diffusion import training
+from taxoscape.learning import dequantise
 from taxoscape.diffusion.denoiser import Denoiser
-from taxoscape.diffusion.dequantise import Scaler
+from taxoscape.learning.dequantise import Scaler
 from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser, place_rest
 from taxoscape.diffusion.terms import NOBODY, make_terms
 from taxoscape.diffusion.transformer import TokenDenoiser

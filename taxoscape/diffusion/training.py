@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from taxoscape.diffusion import dequantise
+from taxoscape.learning import dequantise
 from taxoscape.diffusion.terms import Terms
 from taxoscape.learning import loop
 from taxoscape.learning.communities import Samples
