@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from taxoscape.evaluation.generation import Communities, Options, thin
 from taxoscape.learning.communities import Study, condition_rows
-from taxoscape.scoring import metrics
+from taxoscape.scoring.comparison import Held, Prediction, compare
 
 FEWEST = 10  # samples to learn from
 
@@ -69,16 +69,18 @@ def measure(
             forest = kind(options.trees, random_state=seed, n_jobs=1)
             predictions[name] = forest.fit(np.log1p(table[chosen]), labels[chosen]).predict(np.log1p(counts))
         kind = object if categories else float
-        models, paired = metrics.compare(
-            truth.astype(kind),
-            {name: said.astype(kind) for name, said in predictions.items()},
-            groups,
-            categories,
-            options.bootstraps,
-            seed,
-            ours="training",
+        compared = compare(
+            field,
+            Held(np.arange(len(truth)), truth.astype(kind), groups, np.zeros(len(truth))),
+            {name: Prediction(guess.astype(kind)) for name, guess in predictions.items()},
+            categories=categories,
+            judged="training",
+            metric="accuracy" if categories else "mae",
+            draws=options.bootstraps,
+            seed=seed,
         )
-        found[field] = {"learned_from": number, "n": len(truth), "models": models, "paired": paired}
+        paired = {name: entry[compared.metric] for name, entry in compared.differences.items()}
+        found[field] = {"learned_from": number, "n": len(truth), "models": compared.models, "paired": paired}
     return found
 
 
