@@ -257,7 +257,7 @@ def test_earlier_samples_change_the_forecast_and_have_gradients(courses, found):
     known = context.present[:, :, None, None].expand_as(history)
     assert (history.grad[known] != 0).float().mean() > 0.9
     assert (history.grad[~known] == 0).all()
-    for projection in (network.encode.attention.query, network.encode.attention.key):
+    for projection in (network.encode.attention.query, network.encode.attention.key_value):
         assert projection.weight.grad.abs().max() > 0
 
 
@@ -458,7 +458,7 @@ def test_the_first_step_rolled_out_is_the_one_step_forecast(courses, found):
     made = paths.forecast(found, courses, [1.0, 3.0], 0)
     assert list(made.index["kind"].unique()) == list(paths.KINDS)
     pick = {kind: made.index.query("kind == @kind and ahead == 1.0").index for kind in paths.KINDS}
-    np.testing.assert_allclose(*(made.drawn[rows] for rows in pick.values()), atol=1e-9)
+    np.testing.assert_allclose(*(made.drawn[rows] for rows in pick.values()), atol=1e-6)
     far = {kind: made.index.query("kind == @kind and ahead == 3.0").index for kind in paths.KINDS}
     assert not np.allclose(*(made.drawn[rows] for rows in far.values()))
     np.testing.assert_allclose(made.drawn.mean(axis=-1), 0, atol=1e-9)
@@ -502,7 +502,7 @@ def test_the_table_holds_what_the_draws_say(courses, found):
     assert len(frame) == len(made.index) * TAXA
     row = frame.iloc[TAXA + 2]
     assert row["taxon"] == "t2"
-    assert row["mean"] == made.drawn[1, :, 2].mean()
+    assert row["mean"] == pytest.approx(made.drawn[1, :, 2].mean(), rel=1e-12)
     assert row["q50"] == np.median(made.drawn[1, :, 2])
 
 

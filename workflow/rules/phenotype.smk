@@ -70,7 +70,7 @@ if PHENOTYPES:
             targets=lambda wildcards: LEARNED["joint" if config["phenotype"]["joint"] else wildcards.target],
             code=code("evaluate_phenotype.py"),
         message:
-            "Holding the distributions of {wildcards.target} against the baselines"
+            "Comparing the distributions of {wildcards.target} with the baselines"
         script:
             "../scripts/evaluate_phenotype.py"
 
