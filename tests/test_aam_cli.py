@@ -24,6 +24,7 @@ from taxoscape.aam.options import Options
 from taxoscape.aam.presets import PRESETS, SMALL
 from taxoscape.errors import InputError
 from taxoscape.learning import checkpoint
+from taxoscape.scoring.results import read_results
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, TAXA, DEPTH = 18, 20, 60
@@ -114,12 +115,12 @@ def test_predict_and_evaluate_give_the_figures_of_the_training(study, encoder, t
     hosts = [{int(name[1:]) // 2 for name in names} for names in (result.held, result.learned)]
     assert not hosts[0] & hosts[1]
     if column == "age":
-        report = json.loads((tmp_path / "metrics.json").read_text())
-        assert report["models"]["aam"]["mae"]["value"] == pytest.approx(
+        found = read_results(tmp_path / "metrics.json")
+        assert found.main.models["aam"]["mae"]["value"] == pytest.approx(
             (judged["truth"] - judged["prediction"]).abs().mean()
         )
         assert "s1" not in result.held + result.learned
-        assert "coverage" not in report
+        assert "interval" not in found.details
 
 
 def test_a_sample_is_predicted_alike_whichever_others_are_in_the_table(study, encoder, tmp_path):
@@ -309,8 +310,8 @@ def test_quantiles_are_written_in_order_and_must_hold_the_median(study, encoder,
     table = pd.read_csv(tmp_path / "predictions.tsv", sep="\t")
     assert (table["q_0.1"] <= table["q_0.5"]).all()
     assert (table["q_0.5"] <= table["q_0.9"]).all()
-    report = json.loads((tmp_path / "metrics.json").read_text())
-    assert set(report["below_quantile"]) == {"q_0.1", "q_0.5", "q_0.9"}
+    found = read_results(tmp_path / "metrics.json")
+    assert set(found.details["quantiles"]) == {"q_0.1", "q_0.5", "q_0.9"}
     with pytest.raises(InputError, match=r"quantiles=\[0.1\] have no 0.5"):
         train(study, tmp_path / "other", "--quantiles", "0.1")
     for said in ("0.5,x", "0.5,1.5"):

@@ -12,15 +12,17 @@ import yaml
 from scipy import stats
 
 from taxoscape import taxa, trees
-from taxoscape.diffusion.check import HEADS
 from taxoscape.errors import InputError
-from taxoscape.learning import checkpoint
+from taxoscape.learning import HEADS, checkpoint, device
+from taxoscape.learning.loop import Place
 from taxoscape.learning.noise import sample
 from taxoscape.learning.task import Task
-from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, study, training
+from taxoscape.phenotype import ensemble, evaluate, figures, saved, study, training
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring import distributions as scores
+from taxoscape.scoring.distribution_baselines import NAMES
+from taxoscape.scoring.readings import read_counts
 from taxoscape.taxonomy.lineages import lineage
 from tests.conftest import ROOT
 
@@ -42,7 +44,7 @@ SEED = 3
 
 @pytest.fixture(autouse=True)
 def settled():
-    training.settle(options())
+    device.settle("cpu", 1, "device")
 
 
 def options(**changes) -> Options:
@@ -129,7 +131,7 @@ def fitted() -> tuple:
 
 def test_it_overfits_two_batches(fitted):
     network, _, samples, history, chosen = fitted
-    assert history[-1]["loss"] < 0.2 * history[0]["loss"]
+    assert history[-1]["simple_loss"] < 0.2 * history[0]["simple_loss"]
     drawn = ensemble.draw([network], samples, np.arange(16), 3.0, chosen, 0)[..., 0].mean(axis=1)
     truth = samples.phenotypes[:, 0].numpy()
     assert np.corrcoef(drawn, truth)[0, 1] > 0.97
@@ -180,7 +182,7 @@ def test_query_and_key_projections_have_gradients(size):
     network.denoiser(noisy, level, level, said, present).square().sum().backward()
     for attention in network.denoiser.attentions:
         assert attention.query.weight.grad.abs().max() > 1e-7
-        assert attention.key.weight.grad.abs().max() > 1e-7
+        assert attention.key_value.weight.grad[: attention.query.out_features].abs().max() > 1e-7
 
 
 def test_what_is_known_of_taxa_reaches_the_output():
@@ -240,7 +242,8 @@ def test_heads_divide_every_width_that_the_schema_allows():
 def test_noise_levels_are_spread_over_the_whole_schedule():
     clean = torch.zeros(50, 1)
     times = training.schedule(options())
-    noisy, signal, noise = training.noised(clean, 8, times, torch.Generator().manual_seed(0))
+    seen = training.noised(clean, 8, times, torch.Generator().manual_seed(0))
+    noisy, signal, noise = seen.noisy, seen.signal, seen.noise
     torch.testing.assert_close(signal**2 + noise**2, torch.ones(50, 8))
     angle = torch.atan2(noise, signal).flatten().sort().values / (np.pi / 2)
     np.testing.assert_allclose(angle, np.linspace(0, 1, 400), atol=0.02)
@@ -371,27 +374,28 @@ def test_a_taxon_that_the_table_no_longer_has_counts_as_absent(trained):
 def test_the_same_seed_gives_the_same_bytes_and_a_run_that_was_cut_goes_on_to_them(tmp_path, monkeypatch):
     data, sources = make_study(30), make_sources()
 
-    def write(name: str, folder: Path | None) -> bytes:
-        done = ensemble.train_fold(data, sources, 1, options(), SEED, folder)
+    def write(name: str, place: Place = Place()) -> bytes:
+        done = ensemble.train_fold(data, sources, 1, options(), SEED, place)
         saved.save(done, [], options(), ["s1"], tmp_path / name)
         return (tmp_path / name).read_bytes()
 
-    whole = write("whole.pt", None)
-    assert write("again.pt", None) == whole
-    save, done = checkpoint.save, []
+    whole = write("whole.pt")
+    assert write("again.pt") == whole
+    save, place, members = checkpoint.save, Place(tmp_path / "resume"), ["member1.pt", "member0.pt"]
 
-    def killed(state, path):
-        save(state, path)
-        done.append(path)
-        if len(done) in (1, 3):  # within the first member and within the second
+    def killed(record, path):
+        save(record, path)
+        if members and path.name == members[-1]:
+            members.pop()
             raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint, "save", killed)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            ensemble.train_fold(data, sources, 1, options(), SEED, tmp_path / "resume")
-    monkeypatch.setattr(checkpoint, "save", save)
-    assert write("resumed.pt", tmp_path / "resume") == whole
+            ensemble.train_fold(data, sources, 1, options(), SEED, place)
+    monkeypatch.undo()
+    assert not members
+    assert write("resumed.pt", place) == whole
     checkpoint.remove(tmp_path / "resume")
     assert not (tmp_path / "resume").exists()
 
@@ -406,10 +410,10 @@ def test_a_saved_model_draws_the_same_values(trained, tmp_path):
     )
 
 
-def test_another_checkpoint_is_no_model(tmp_path):
-    checkpoint.save({"members": []}, tmp_path / "model.pt")
+def test_another_checkpoint_is_refused(trained, tmp_path):
+    checkpoint.save(trained.targets[0], tmp_path / "model.pt")
     with pytest.raises(
-        InputError, match="model.pt is no model of the stage phenotype: give a results/phenotype/TARGET"
+        InputError, match=r"another kind \(target, not phenotype model\): give a results/phenotype/TARGET"
     ):
         saved.load(tmp_path / "model.pt")
 
@@ -487,33 +491,33 @@ def judged(tmp_path: Path, data: Study, **changes) -> evaluate.Judged:
         paths.append(tmp_path / f"fold{fold}.pt")
         saved.save(done, [], chosen, data.samples[data.known(fold)].tolist(), paths[-1])
     dealt = data.tasks[0].fold[:, None]
-    return evaluate.judge(data, "y0", dealt, paths, data.counts.toarray(), chosen, SEED)
+    return evaluate.judge(data, "y0", dealt, paths, chosen, SEED)
 
 
 def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_path):
     data = make_study(48)
     found = judged(tmp_path, data)
-    assert list(found.predictions.columns) == [
+    assert list(found.table.columns) == [
         *("sample", "fold", "truth", "prediction", "sd", "low50", "high50", "low90", "high90")
     ]
-    assert sorted(found.predictions["sample"]) == sorted(data.samples)
-    assert list(found.predictions["sample"]) == list(found.baselines["sample"])
+    assert sorted(found.table["sample"]) == sorted(data.samples)
+    assert list(found.table["sample"]) == list(found.baselines["sample"])
     values = dict(zip(data.samples, data.tasks[0].values, strict=True))
-    assert list(found.predictions["truth"]) == [values[name] for name in found.predictions["sample"]]
-    ordered = found.predictions[["low90", "low50", "high50", "high90"]].diff(axis=1).iloc[:, 1:]
+    assert list(found.table["truth"]) == [values[name] for name in found.table["sample"]]
+    ordered = found.table[["low90", "low50", "high50", "high90"]].diff(axis=1).iloc[:, 1:]
     assert (ordered >= 0).all().all()
-    assert set(found.report["models"]) == {"diffusion", *forecasts.NAMES}
-    assert found.report["models"]["diffusion"]["crps"]["value"] < found.report["models"]["mean"]["crps"]["value"]
-    first = forecasts.forecast(
-        data.counts.toarray(), data.tasks[0].values, data.tasks[0].groups, data.tasks[0].fold != 0, 40, 10, SEED
-    )
+    main = found.results.main
+    assert set(main.models) == {"diffusion", *NAMES}
+    assert main.models["diffusion"]["crps"]["value"] < main.models["mean"]["crps"]["value"]
+    assert sum(found.results.details["readings"]["quantile_forest"].values()) == 3
+    first, _ = evaluate.baselines(data.tasks[0], 0, read_counts(data.counts, data.depth, SEED), options(), SEED)
     rows = found.baselines["fold"] == 0
     names = data.samples[data.tasks[0].fold == 0]
     assert list(found.baselines.loc[rows, "sample"]) == list(names)
-    np.testing.assert_array_equal(found.baselines.loc[rows, "random_forest"], first["random_forest"].prediction)
+    np.testing.assert_array_equal(found.baselines.loc[rows, "random_forest"], first["random_forest"].value)
     for name in ("one.png", "two.png"):
-        figures.draw_predictions(found.predictions, "y0", "years", tmp_path / f"scatter-{name}")
-        figures.draw_calibration(found.truth, found.forecasts, "y0", tmp_path / f"calibration-{name}")
+        figures.draw_predictions(found.table, "y0", "years", tmp_path / f"scatter-{name}")
+        figures.draw_calibration(found.held.truth, found.predictions, "y0", tmp_path / f"calibration-{name}")
     for kind in ("scatter", "calibration"):
         assert (tmp_path / f"{kind}-one.png").read_bytes() == (tmp_path / f"{kind}-two.png").read_bytes()
 
@@ -524,7 +528,7 @@ def test_a_model_is_not_judged_by_what_it_has_learned_from(tmp_path):
     saved.save(done, [], options(), data.samples.tolist(), tmp_path / "model.pt")
     dealt = data.tasks[0].fold[:, None]
     with pytest.raises(InputError, match="model.pt has learned from 8 samples that it is to be judged by"):
-        evaluate.judge(data, "y0", dealt, [tmp_path / "model.pt"], data.counts.toarray(), options(), SEED)
+        evaluate.judge(data, "y0", dealt, [tmp_path / "model.pt"], options(), SEED)
 
 
 def test_every_repeat_of_the_folds_is_judged_by_its_own_models():

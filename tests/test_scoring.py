@@ -11,6 +11,8 @@ from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
     mean_absolute_error,
+    mean_squared_error,
+    precision_recall_fscore_support,
     r2_score,
     roc_auc_score,
 )
@@ -212,6 +214,24 @@ def test_metrics_are_scikit_learns():
     assert found["macro_f1"] == pytest.approx(f1_score(truth, guess, average="macro"))
 
 
+def test_validation_metrics_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(3, size=40), rng.integers(3, size=40)
+    ours = metrics.agreement_of(truth, guess, 4)
+    theirs = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
+    np.testing.assert_allclose([ours["precision"], ours["recall"], ours["f1"]], theirs[:3])
+    assert ours["accuracy"] == pytest.approx((truth == guess).mean())
+    ours = metrics.fit_of(truth.astype(float), guess.astype(float))
+    assert ours["mse"] == pytest.approx(mean_squared_error(truth, guess))
+    assert ours["r2"] == pytest.approx(r2_score(truth, guess))
+
+
+def test_r2_of_one_sample_is_unknown_not_a_crash():
+    assert np.isnan(
+        metrics.regression_metrics(metrics.regression_sums(np.array([3.0]), np.array([2.0])).sum(axis=0))["r2"]
+    )
+
+
 def held_out(groups: int = 15, per_group: int = 4, seed: int = 0) -> Held:
     """Samples of numbers in 3 folds."""
     rng, n = np.random.default_rng(seed), groups * per_group
@@ -241,7 +261,9 @@ def test_metrics_are_those_of_their_definitions_and_models_share_the_bootstrap()
 def test_several_repeats_count_a_sample_once():
     held = held_out()
     twice = held.take(np.tile(np.arange(60), 2))
-    found = compare("all", twice, {"own": Prediction(np.zeros(120))}, categories=None, judged="own", metric="mae", draws=9, seed=0)
+    found = compare(
+        "all", twice, {"own": Prediction(np.zeros(120))}, categories=None, judged="own", metric="mae", draws=9, seed=0
+    )
     assert (found.n, found.groups) == (60, 15)
 
 

@@ -1,21 +1,19 @@
-"""Generators against held-out real samples: the same metrics for each over repeated draws, and a verdict in words."""
+"""Generators compared with held-out real samples: the same metrics for each, over repeated draws."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from taxoscape.evaluation import copying, fidelity, two_sample
-from taxoscape.rarefy import draw
-from taxoscape.scoring.bootstrap import bootstrap_weights, interval, pair_auc
+from taxoscape.evaluation.generators import Communities, Generator, few, resample, subset, thin
+from taxoscape.scoring.bootstrap import bootstrap_weights, pair_auc
+from taxoscape.scoring.comparison import summarize
+from taxoscape.scoring.results import Comparison
 
-# Held-out samples below which the figures are shown but nothing is concluded.
-FEWEST = 20
-NAMES = {"resampling": "resampled training samples", "copula": "a Gaussian copula"}
-ADVICE = {
-    "resampling": "resampling comes nearer, though it only hands out the training samples again",
-    "copula": "set diffusion.model: copula",
-}
+AUC, AUC_GIVEN = "two_sample_auc", "two_sample_auc_given_conditions"
+CHANCE = 0.5  # AUC of a classifier that cannot distinguish the sides; below it is chance, too
+# Training samples themselves, each once: what the figures are of real samples of other subjects.
+FLOOR = "other_real"
 
 
 @dataclass(frozen=True)
@@ -28,68 +26,14 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Communities:
-    """Counts [N, D] with condition features [N, K] and the group of each sample [N]."""
+class Measured:
+    """Draws [repeats, 1 + bootstraps] of all metrics ([1 + bootstraps] of one repeat), and what they come from."""
 
-    counts: np.ndarray
-    features: np.ndarray
-    groups: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "Communities":
-        """Samples at these rows (indices or flags)."""
-        return Communities(self.counts[rows], self.features[rows], self.groups[rows])
-
-
-# (random generator, number of samples) -> communities
-Generator = Callable[[np.random.Generator, int], Communities]
-
-
-def resample(training: Communities) -> Generator:
-    """The baseline that copies: training samples drawn with replacement.
-
-    Their reads are drawn anew when all are brought to one depth, as the held-out samples' are. (Drawn to the full
-    depth with replacement first they would lose rare taxa twice: AUC 0.73 instead of 0.71 on real people.)
-    """
-
-    def generate(rng: np.random.Generator, number: int) -> Communities:
-        rows = rng.integers(0, len(training.counts), number)
-        groups = np.array([f"copy{row}" for row in range(number)])
-        return Communities(training.counts[rows], training.features[rows], groups)
-
-    return generate
-
-
-def subset(generated: Communities) -> Generator:
-    """A finished table as a generator: other samples of it each time, as long as they last."""
-
-    def generate(rng: np.random.Generator, number: int) -> Communities:
-        return generated.take(rng.permutation(len(generated.counts))[:number])
-
-    return generate
-
-
-def common_depth(real: np.ndarray) -> int:
-    """Reads to which all samples are brought: what every held-out sample [N, D] has, but at least half their median.
-
-    Retained taxa hold fewer reads than the rarefied depth, in every sample others.
-    """
-    totals = real.sum(axis=1)
-    return int(max(totals.min(), np.median(totals) // 2, 1))
-
-
-def thin(communities: Communities, depth: int, seed: tuple[int, ...]) -> Communities:
-    """Draw `depth` reads of every sample without replacement; samples with fewer are left out."""
-    kept = communities.take(communities.counts.sum(axis=1) >= depth)
-    drawn = [draw(counts, depth, (*seed, row)) for row, counts in enumerate(kept.counts)]
-    shape = (len(drawn), communities.counts.shape[1])
-    return Communities(np.array(drawn, dtype=np.int64).reshape(shape), kept.features, kept.groups)
-
-
-def few(communities: Communities, most: int, seed: tuple[int, ...]) -> Communities:
-    """The communities, or `most` of them drawn where there are more."""
-    if len(communities.counts) <= most:
-        return communities
-    return communities.take(np.sort(np.random.default_rng(seed).permutation(len(communities.counts))[:most]))
+    n: int  # samples a side
+    groups: int  # of held-out samples
+    draws: dict[str, dict[str, np.ndarray]]  # generator -> metric -> draws
+    nearer: dict[str, np.ndarray]  # fresh | copier -> share nearer to training, the ends of the scale of copying
+    left_out: dict[str, int]  # generator -> folds of the classifier that left one side alone
 
 
 def compare(
@@ -102,115 +46,115 @@ def compare(
     most: int,
     seed: int,
     threads: int = 1,
-) -> dict[str, dict[str, np.ndarray]]:
-    """Measure generators against held-out `real` samples -> generator -> metric -> draws [repeats, 1 + bootstraps].
+) -> Measured:
+    """Measure generators, and other real samples, against held-out `real` samples.
 
-    All samples are first brought to `depth` reads. Every generator is held against the same number of samples, `most`
-    (what one of them has made) or as many as are held out: the figures grow with it. A metric that cannot be had (too
-    few samples) is left out. The bootstrap draws of real samples are the same for all generators, so that differences
-    between them are paired.
+    All samples are first brought to `depth` reads. Every generator is compared with the same number of samples, `most`
+    (what one of them has made) or as many as every side has: the figures grow with it. A metric that cannot be measured
+    (too few samples) is left out. The bootstrap draws of real samples are the same for all generators, so that
+    differences between them are paired.
     """
-    measured = {name: [] for name in generators}
-    for repeat in range(options.repeats):
-        held_out = few(thin(real, depth, (seed, repeat, 0)), most, (seed, repeat))
-        trained = thin(training, depth, (seed, repeat, 1))
-        for number, (name, generate) in enumerate(generators.items()):
-            rng = np.random.default_rng((seed, repeat, 2 + number))
-            drawn = thin(generate(rng, len(held_out.counts)), depth, (seed, repeat, 2 + number))
-            measured[name].append(
-                measure(held_out, drawn, trained, options, seed=seed + repeat, rng=rng, threads=threads)
-            )
-            print(f"draw {repeat + 1} of {name}:", *(f"{key} {v[0]:.3f}" for key, v in measured[name][-1].items()))
-    return {name: {key: np.array([r[key] for r in rows]) for key in rows[0]} for name, rows in measured.items()}
+    generators = generators | {FLOOR: subset(training)}
+    repeats = [
+        _repeat(real, training, generators, depth, options, most, (seed, repeat), threads)
+        for repeat in range(options.repeats)
+    ]
+    return Measured(
+        n=min(part.n for part in repeats),
+        groups=len(np.unique(real.groups)),
+        draws={name: _stack([part.draws[name] for part in repeats]) for name in generators},
+        nearer=_stack([part.nearer for part in repeats]),
+        left_out={name: sum(part.left_out[name] for part in repeats) for name in generators},
+    )
+
+
+def summary(measured: Measured, name: str, judged: str) -> Comparison:
+    """Comparison with intervals. Of AUCs the difference is that of their distances above chance: below it is a tie."""
+    sizes = {"n": measured.n, "groups": measured.groups}
+    found = summarize(name, measured.draws, judged, AUC, **sizes)
+    above = {
+        model: {key: np.maximum(drawn, CHANCE) if key in (AUC, AUC_GIVEN) else drawn for key, drawn in metrics.items()}
+        for model, metrics in measured.draws.items()
+    }
+    return replace(found, differences=summarize(name, above, judged, AUC, **sizes).differences)
+
+
+def _repeat(
+    real: Communities,
+    training: Communities,
+    generators: dict[str, Generator],
+    depth: int,
+    options: Options,
+    most: int,
+    seed: tuple[int, int],
+    threads: int,
+) -> Measured:
+    """One draw of every generator, measured: draws [1 + bootstraps]."""
+    held_out, trained = thin(real, depth, (*seed, 0)), thin(training, depth, (*seed, 1))
+    wanted = min(most, len(held_out.counts), len(trained.counts))
+    sides = {
+        name: thin(generate(np.random.default_rng((*seed, place)), wanted), depth, (*seed, place))
+        for place, (name, generate) in enumerate((generators | {"copier": resample(training)}).items(), start=2)
+    }
+    number = min(wanted, *(len(side.counts) for side in sides.values()))
+    once = int(np.random.default_rng(seed).integers(2**31))
+    yardstick = copying.make_yardstick(trained, held_out, sides.pop("copier"), options.bootstraps, once)
+    held, draws, left_out = few(held_out, number, seed), {}, {}
+    for name, side in sides.items():
+        side = side.take(np.arange(number))
+        weights = _weights(held, side, options.bootstraps, once)
+        draws[name], left_out[name] = measure(held, side, weights, options, once, threads)
+        if name != FLOOR and yardstick:
+            draws[name] |= copying.measure(side, weights[1], yardstick)
+        print(f"draw {seed[1] + 1} of {name}:", *(f"{key} {drawn[0]:.3f}" for key, drawn in draws[name].items()))
+    ends = {"fresh": yardstick.fresh, "copier": yardstick.copier} if yardstick else {}
+    return Measured(number, len(np.unique(held.groups)), draws, ends, left_out)
 
 
 def measure(
     real: Communities,
     generated: Communities,
-    training: Communities,
+    weights: tuple[np.ndarray, np.ndarray],
     options: Options,
-    *,
     seed: int,
-    rng: np.random.Generator,
     threads: int = 1,
-) -> dict[str, np.ndarray]:
-    """All metrics [1 + bootstraps] of one draw; both sides are cut to the same number of samples."""
-    number = min(len(real.counts), len(generated.counts))
-    real = real.take(np.sort(np.random.default_rng(seed).permutation(len(real.counts))[:number]))
-    generated = generated.take(np.arange(number))
-    w = bootstrap_weights(real.groups, options.bootstraps, np.random.default_rng(seed))
-    v = bootstrap_weights(np.arange(number), options.bootstraps, rng)
-    scores = _scores(real, generated, options.trees, seed, threads)
-    drawn, side = np.hstack([w, v]), np.arange(2 * number) >= number
-    found = {name: pair_auc(part, side, np.zeros(2 * number), drawn) for name, part in scores.items()}
-    if len(training.counts):
-        nearer = copying.nearer_to_training(generated.counts, training.counts, real.counts, rng)
-        found["copying"] = v @ nearer / v.sum(axis=1)
-    return found | {key: metric(real.counts, generated.counts, w, v) for key, metric in fidelity.METRICS.items()}
-
-
-def summarize(measured: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, dict]]:
-    """Generator -> metric -> value, low, high (95 %)."""
-    return {name: {key: interval(draws) for key, draws in rows.items()} for name, rows in measured.items()}
-
-
-def differences(measured: dict[str, dict[str, np.ndarray]], model: str = "diffusion") -> dict[str, dict]:
-    """AUC of the model minus that of each baseline, with its 95 % interval; below 0 the model is more real."""
-    if "auc" not in measured[model]:
-        return {}
-    return {
-        name: interval(measured[model]["auc"] - rows["auc"])
-        for name, rows in measured.items()
-        if name != model and "auc" in rows
-    }
-
-
-def verdict(models: dict, differences: dict, n_real: int, kind: str) -> str:
-    """Say in words whether the generator (`kind`: mlp or copula) beats its baselines."""
-    if n_real < FEWEST or not differences:
-        return (
-            f"Only {n_real} held-out samples: too few to say whether generated communities are realistic. "
-            "The figures are shown with their intervals; no ranking can be read from them."
+) -> tuple[dict[str, np.ndarray], int]:
+    """Metrics [B] of as many generated as real samples under weights [B, N] of both; number of folds left out."""
+    found, alone, positive = {}, 0, np.arange(2 * len(real.counts)) >= len(real.counts)
+    for name, sides in _forms(real, generated).items():
+        judged = two_sample.forest_scores(
+            *sides, real.groups, generated.groups, trees=options.trees, seed=seed, threads=threads
         )
-    auc = {name: models[name]["auc"]["value"] for name in models}
-    baselines = [name for name in ("resampling", "copula") if name in auc and name != kind]
-    best = min(baselines, key=lambda name: _told_apart(auc[name]))
-    beside = " and ".join(f"{auc[name]:.2f} for {NAMES[name]}" for name in baselines)
-    what = "the Gaussian copula (diffusion.model: copula)" if kind == "copula" else "the diffusion model"
-    said = (
-        f"A classifier tells communities of {what} from {n_real} held-out samples with AUC {auc['diffusion']:.2f} "
-        f"(0.50 = it cannot), against {beside}"
+        if judged is not None:
+            found[name] = pair_auc(judged[0], positive, judged[1], np.hstack(weights))
+            alone = two_sample.left_out(*judged)
+    return found | {
+        key: metric(real.counts, generated.counts, *weights) for key, metric in fidelity.METRICS.items()
+    }, alone
+
+
+def _forms(real: Communities, generated: Communities) -> dict[str, list[np.ndarray]]:
+    """What the classifiers read: log counts, and with the conditions where there are any."""
+    plain = [np.log1p(side.counts) for side in (real, generated)]
+    if not real.features.shape[1]:
+        return {AUC: plain}
+    given = [np.hstack([table, side.features]) for table, side in zip(plain, (real, generated), strict=True)]
+    return {AUC: plain, AUC_GIVEN: given}
+
+
+def _weights(real: Communities, generated: Communities, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bootstrap weights [1 + draws, N] of both sides: a subject is drawn with what was generated for it."""
+    groups = np.concatenate([real.groups, generated.groups])
+    if np.isin(generated.groups, real.groups).any() and len(np.unique(groups)) > 1:
+        weights = bootstrap_weights(groups, draws, np.random.default_rng(seed))
+        return weights[:, : len(real.groups)], weights[:, len(real.groups) :]
+    return tuple(
+        bootstrap_weights(side.groups, draws, np.random.default_rng((seed, place) if place else seed))
+        for place, side in enumerate((real, generated))
     )
-    near = [name for name in baselines if differences[name]["low"] <= 0 <= differences[name]["high"]]
-    if _told_apart(auc["diffusion"]) < _told_apart(auc[best]):
-        doubt = f", though the difference from {' and '.join(NAMES[name] for name in near)} is within chance"
-        return f"{said}: the model is better{doubt if near else ''}. {_copied(models)}"
-    doubt = " (a difference within chance)" if best in near else ""
-    return f"{said}: the baseline is better{doubt}; {ADVICE[best]}. {_copied(models)}"
 
 
-def _scores(real: Communities, generated: Communities, trees: int, seed: int, threads: int) -> dict[str, np.ndarray]:
-    """Classifier scores on log counts, and on log counts with the conditions where there are any."""
-    pair = [np.log1p(real.counts), np.log1p(generated.counts)]
-    features = {"auc": pair}
-    if real.features.shape[1]:
-        features["auc_given_conditions"] = [
-            np.hstack([table, side.features]) for table, side in zip(pair, (real, generated), strict=True)
-        ]
-    scores = {
-        name: two_sample.forest_scores(*sides, real.groups, generated.groups, trees=trees, seed=seed, threads=threads)
-        for name, sides in features.items()
-    }
-    return {name: found for name, found in scores.items() if found is not None}
-
-
-def _told_apart(auc: float) -> float:
-    # Below 0.5 is chance: the folds' classifiers had the sides the wrong way round.
-    return max(auc, 0.5)
-
-
-def _copied(models: dict) -> str:
-    share = models["diffusion"]["copying"]["value"]
-    return (
-        f"{share:.0%} of the generated samples lie nearer to a training than to a held-out sample (50 % = no copying)."
-    )
+def _stack(repeats: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Draws [repeats, ...] of what every repeat has."""
+    shared = [key for key in repeats[0] if all(key in part for part in repeats)]
+    return {key: np.array([part[key] for part in repeats]) for key in shared}

@@ -1,18 +1,21 @@
 """The samples of a study as evaluation needs them: held-out, training and generated, with the same features."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from taxoscape import tables
 from taxoscape.errors import InputError
-from taxoscape.evaluation import generation, utility
-from taxoscape.evaluation.generation import Communities
+from taxoscape.evaluation import generation, generators, utility
+from taxoscape.evaluation.generators import Communities
+from taxoscape.evaluation.verdict import verdict
 from taxoscape.learning import copula, counts
 from taxoscape.learning.communities import Study, condition_rows
 from taxoscape.previews.contrast import shown_samples
+from taxoscape.scoring.bootstrap import interval
+from taxoscape.scoring.results import Results
 
 # (rows of the study whose conditions are asked for, random generator) -> communities
 Copied = Callable[[np.ndarray, np.random.Generator], Communities]
@@ -70,54 +73,59 @@ def pairs(sets: Sets, study: Study, fields: dict, most: int) -> tuple[np.ndarray
     return both, names, [label for label in labels for _ in range(2)]
 
 
-def evaluate(sets: Sets, study: Study, options: generation.Options, *, kind: str, seed: int, threads: int = 1) -> dict:
+def evaluate(
+    sets: Sets, study: Study, options: generation.Options, *, kind: str, seed: int, threads: int = 1
+) -> Results:
     """Compare the generated samples, a copula and resampling with the held-out ones -> what generation.json holds."""
-    depth = generation.common_depth(sets.real.counts)
-    copula_at = fit_copula(study, seed)
-    generators = {
-        "diffusion": generation.subset(sets.generated),
+    depth, copula_at = generators.common_depth(sets.real.counts), fit_copula(study, seed)
+    made = {
+        "diffusion": generators.subset(sets.generated),
         "copula": draw_copula(study, copula_at),
-        "resampling": generation.resample(sets.training),
+        "resampling": generators.resample(sets.training),
     }
     most = len(sets.generated.counts)
-    measured = generation.compare(
-        sets.real, sets.training, generators, depth, options, most=most, seed=seed, threads=threads
+    measured = generation.compare(sets.real, sets.training, made, depth, options, most=most, seed=seed, threads=threads)
+    main = generation.summary(measured, "held-out samples", "diffusion")
+    sources = utility.sources(study, sets.generated, sets.asked, copula_at, seed)
+    return Results(
+        stage="evaluation",
+        target="generated communities",
+        type="communities",
+        unit="",
+        comparisons=[main, *utility.measure(sources, study, depth, options, seed)],
+        verdict=verdict(main, kind),
+        details={
+            "n_real": main.n,
+            "n_generated": most,
+            "n_training": len(sets.training.counts),
+            "groups": main.groups,
+            "depth": depth,
+            "generator": kind,
+            "auc_folds_left_out": measured.left_out,
+            "nearer_to_training": {name: interval(drawn) for name, drawn in measured.nearer.items()},
+        },
     )
-    models, differences = generation.summarize(measured), generation.differences(measured)
-    n_real = min(most, int((sets.real.counts.sum(axis=1) >= depth).sum()))
-    return {
-        "n_real": n_real,
-        "n_generated": len(sets.generated.counts),
-        "n_training": len(sets.training.counts),
-        "groups": len(np.unique(sets.real.groups)),
-        "depth": depth,
-        "generator": kind,
-        "models": models,
-        "auc_difference": differences,
-        "utility": utility.measure(
-            utility.sources(study, sets.generated, sets.asked, copula_at, seed), study, depth, options, seed
-        ),
-        "verdict": generation.verdict(models, differences, n_real, kind),
-    }
 
 
 def fit_copula(study: Study, seed: int) -> Copied:
     """The copula of the training samples, to be drawn from at the conditions of any rows of the study."""
     rows = study.rows("train")
     rows = rows[study.samples.counts[rows].sum(axis=1) > 0]
-    shown = counts.with_rest(study.samples.counts[rows], study.depth)
-    seen = shown.sum(axis=0) > 0
-    fitted = copula.fit(shown, features(study, rows), np.random.default_rng((seed, 6)))
+    train = study.samples.take(rows)
+    train = replace(train, counts=counts.with_rest(train.counts, study.depth))
+    seen = train.counts.sum(axis=0) > 0
+    fitted = copula.fit(train, study.categories, np.random.default_rng((seed, 6)))
 
     def draw(asked: np.ndarray, rng: np.random.Generator) -> Communities:
-        amounts = copula.sample(fitted, features(study, asked), rng)
+        wanted = study.samples.take(asked)
+        amounts = copula.sample(fitted, wanted.values, wanted.missing, rng)
         drawn = counts.to_counts(amounts, study.depth, seen)[:, :-1]
         return Communities(drawn, features(study, asked), study.groups[asked])
 
     return draw
 
 
-def draw_copula(study: Study, draw: Copied) -> generation.Generator:
+def draw_copula(study: Study, draw: Copied) -> generators.Generator:
     """A fitted copula as a generator at the test samples' conditions."""
 
     def generate(rng: np.random.Generator, number: int) -> Communities:
@@ -134,8 +142,8 @@ def features(study: Study, rows: np.ndarray) -> np.ndarray:
 
 def at_common_depth(sets: Sets, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Counts of held-out and of generated samples, brought to the same number of reads."""
-    depth = generation.common_depth(sets.real.counts)
-    real, generated = (generation.thin(part, depth, (seed, 9)) for part in (sets.real, sets.generated))
+    depth = generators.common_depth(sets.real.counts)
+    real, generated = (generators.thin(part, depth, (seed, 9)) for part in (sets.real, sets.generated))
     return real.counts, generated.counts
 
 

@@ -1,7 +1,8 @@
-"""Classifier two-sample test: can a random forest tell generated from real samples? AUC 0.5 = it cannot.
+"""Classifier two-sample test: can a random forest distinguish generated from real samples? AUC 0.5 = it cannot.
 
 Lopez-Paz and Oquab 2017, arXiv:1610.06545. The figure grows with the number of samples, so both sides always have
-the same, and it is out of fold: samples of one group (a subject, and what was generated for it) share a fold.
+the same, and it is out of fold: samples of one group (a subject and what was generated for it, copies of one training
+subject) share a fold, and only samples of one fold are compared.
 """
 
 import numpy as np
@@ -22,10 +23,11 @@ def forest_scores(
     trees: int,
     seed: int,
     threads: int = 1,
-) -> np.ndarray | None:
-    """Out-of-fold probabilities [2N] of being generated, of features [N, K] each (real first).
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Out-of-fold probabilities [2N] of being generated, of features [N, K] each (real first), and folds [2N].
 
-    None when there are fewer than FEWEST samples or 2 groups a side.
+    Probabilities are NaN in folds that leave one side alone, in the test or in the training. None when there are fewer
+    than FEWEST samples or 2 groups a side.
     """
     if len(real) != len(generated):
         raise ValueError(f"the AUC depends on the numbers: {len(real)} real and {len(generated)} generated samples")
@@ -34,16 +36,16 @@ def forest_scores(
     if len(real) < FEWEST or number < 2:
         return None
     features, truth = np.concatenate([real, generated]), np.repeat([0, 1], len(real))
-    scores = np.full(len(truth), np.nan)
-    for fold, (train, test) in enumerate(_folds(truth, groups, number, seed)):
-        forest = RandomForestClassifier(trees, random_state=seed + fold, n_jobs=threads)
-        scores[test] = forest.fit(features[train], truth[train]).predict_proba(features[test])[:, 1]
-    return scores
+    scores, folds = np.full(len(truth), np.nan), np.zeros(len(truth), int)
+    splits = StratifiedGroupKFold(number, shuffle=True, random_state=seed).split(truth, truth, groups)
+    for fold, (train, test) in enumerate(splits):
+        folds[test] = fold
+        if all(len(np.unique(truth[rows])) == 2 for rows in (train, test)):
+            forest = RandomForestClassifier(trees, random_state=seed + fold, n_jobs=threads)
+            scores[test] = forest.fit(features[train], truth[train]).predict_proba(features[test])[:, 1]
+    return scores, folds
 
 
-def _folds(truth: np.ndarray, groups: np.ndarray, number: int, seed: int):
-    splits = list(StratifiedGroupKFold(number, shuffle=True, random_state=seed).split(truth, truth, groups))
-    # Where groups are few and uneven a fold may leave one class alone in training: such a fold says nothing.
-    if all(len(np.unique(truth[train])) == 2 for train, _ in splits):
-        return splits
-    return [(train, test) for train, test in splits if len(np.unique(truth[train])) == 2]
+def left_out(scores: np.ndarray, folds: np.ndarray) -> int:
+    """Number of folds [2N] without probabilities [2N]."""
+    return len(np.unique(folds[np.isnan(scores)]))

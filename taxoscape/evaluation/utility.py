@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from taxoscape.evaluation.generation import Communities, Options, thin
+from taxoscape.evaluation.generation import Options
+from taxoscape.evaluation.generators import Communities, thin
 from taxoscape.learning.communities import Study, condition_rows
 from taxoscape.scoring.comparison import Held, Prediction, compare
+from taxoscape.scoring.results import Comparison
 
 FEWEST = 10  # samples to learn from
 
@@ -44,44 +46,57 @@ def communities(study: Study, rows: np.ndarray) -> Communities:
 
 def measure(
     sources: dict[str, tuple[Communities, np.ndarray]], study: Study, depth: int, options: Options, seed: int
-) -> dict[str, dict]:
-    """Per condition: metrics of forests that learned from each source, predicting the held-out samples.
+) -> list[Comparison]:
+    """Per condition: forests that learned it from each source, predicting the held-out samples.
 
-    A condition that is known of fewer than FEWEST samples of a side, or does not vary, is left out. `paired` is the
-    real source minus another.
+    A condition that is known of fewer than FEWEST samples of a side, or does not vary, is left out. The source that is
+    compared with the others is "training", the real one.
     """
     rows = study.rows("test")
-    real, found = (communities(study, rows), rows), {}
+    real, found = (communities(study, rows), rows), []
     for field in study.conditions.columns:
         values = study.conditions[field]
         categories = None if pd.api.types.is_numeric_dtype(values) else sorted(set(values.dropna()))
         learned = {
-            name: _known(side, values, depth, (seed, place)) for place, (name, side) in enumerate(sources.items())
+            name: _known(side, values, depth, (seed, place))[:2] for place, (name, side) in enumerate(sources.items())
         }
         counts, truth, groups = _known(real, values, depth, (seed, len(sources)))
-        number = min(len(labels) for _, labels, _ in learned.values())
-        if min(number, len(truth)) < FEWEST or any(len(set(labels)) < 2 for _, labels, _ in learned.values()):
+        number = min(len(labels) for _, labels in learned.values())
+        if min(number, len(truth)) < FEWEST or any(len(set(labels)) < 2 for _, labels in learned.values()):
             continue
-        predictions = {}
-        for name, (table, labels, _) in learned.items():
-            chosen = np.random.default_rng(seed).permutation(len(table))[:number]
-            kind = RandomForestClassifier if categories else RandomForestRegressor
-            forest = kind(options.trees, random_state=seed, n_jobs=1)
-            predictions[name] = forest.fit(np.log1p(table[chosen]), labels[chosen]).predict(np.log1p(counts))
         kind = object if categories else float
-        compared = compare(
-            field,
-            Held(np.arange(len(truth)), truth.astype(kind), groups, np.zeros(len(truth))),
-            {name: Prediction(guess.astype(kind)) for name, guess in predictions.items()},
-            categories=categories,
-            judged="training",
-            metric="accuracy" if categories else "mae",
-            draws=options.bootstraps,
-            seed=seed,
+        found.append(
+            compare(
+                f"learned from generated samples: {field}",
+                Held(np.arange(len(truth)), truth.astype(kind), groups, np.zeros(len(truth), int)),
+                {
+                    name: Prediction(_predict(*side, number, counts, categories, options.trees, seed).astype(kind))
+                    for name, side in learned.items()
+                },
+                categories,
+                judged="training",
+                metric="accuracy" if categories else "mae",
+                draws=options.bootstraps,
+                seed=seed,
+            )
         )
-        paired = {name: entry[compared.metric] for name, entry in compared.differences.items()}
-        found[field] = {"learned_from": number, "n": len(truth), "models": compared.models, "paired": paired}
     return found
+
+
+def _predict(
+    table: np.ndarray,
+    labels: np.ndarray,
+    number: int,
+    counts: np.ndarray,
+    categories: list[str] | None,
+    trees: int,
+    seed: int,
+) -> np.ndarray:
+    """What a forest that learned from `number` samples of a table predicts of counts [M, D]."""
+    chosen = np.random.default_rng(seed).permutation(len(table))[:number]
+    kind = RandomForestClassifier if categories else RandomForestRegressor
+    forest = kind(trees, random_state=seed, n_jobs=1)
+    return forest.fit(np.log1p(table[chosen]), labels[chosen]).predict(np.log1p(counts))
 
 
 def _known(

@@ -27,8 +27,11 @@ class Calibration:
 
 
 def log_counts(logratios: np.ndarray, depth: float) -> np.ndarray:
-    """Logarithms [N, D] of the (real-valued) counts that log-ratios [N, D] mean at `depth` reads."""
-    return np.log(clr_inverse(logratios)) + np.log(depth)
+    """Logarithms [N, D] of the dequantised counts that log-ratios [N, D] mean at `depth` reads.
+
+    Dequantising adds half a read to each part on average, so they sum to depth + D / 2.
+    """
+    return np.log(clr_inverse(logratios)) + np.log(depth + logratios.shape[1] / 2)
 
 
 def fit_calibration(generated: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> Calibration:

@@ -15,7 +15,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupKFold
 
-from taxoscape.aam.data import rarefy
+from taxoscape.learning.batches import rarefy
 
 PREVALENCE = 0.05  # features in a smaller share of the training samples are left out
 PSEUDOCOUNT = 0.5  # reads

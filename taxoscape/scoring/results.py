@@ -35,6 +35,7 @@ METRICS = {
     "bray_curtis": Measure("Bray-Curtis error", True),
     "two_sample_auc": Measure("AUC of a classifier, generated or real", True, ideal=0.5),
     "two_sample_auc_given_conditions": Measure("AUC of a classifier that sees the conditions", True, ideal=0.5),
+    "nearer_to_training": Measure("share nearer to a training than to a held-out sample", True, ideal=0.5),
     "copying": Measure("copying, from 0 (a fresh draw) to 1 (a copier)", True, ideal=0.0),
     "prevalence_correlation": Measure("correlation of prevalences", False, ideal=1.0),
     "abundance_correlation": Measure("correlation of mean abundances", False, ideal=1.0),

@@ -43,8 +43,9 @@ def judge_predictor(found: Comparison, name: str, baselines: Sequence[str], fore
     if kinds[constant] == "better":
         said = f"better than the {constant} predictor and {WORDS[kind]} the {_plain(forest)}"
     else:
-        said = f"{'worse than' if kinds[constant] == 'worse' else 'no signal beyond'} the {constant} predictor"
-        said += f", where the {_plain(forest)} finds more" if kind == "worse" else ""
+        more = f", where the {_plain(forest)} finds more" if kind == "worse" else ""
+        level = f"no signal beyond the {constant} predictor{more}"
+        said = level if kinds[constant] == "level" else f"worse than the {constant} predictor"
         kind, mark = "worse", "no signal beyond guessing"
     top = best(found, baselines)
     if top not in (constant, forest):

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from taxoscape.evaluation import figures, generation, study_sets
-from taxoscape.files import write_json
 from taxoscape.job import logged
 from taxoscape.learning.communities import read_study
+from taxoscape.scoring.results import write_results
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -15,6 +15,6 @@ with logged(snakemake.log[0]):
     sets = study_sets.gather(study, given.table, given.conditions)
     kind = json.loads(Path(given.quality).read_text())["model"]
     found = study_sets.evaluate(sets, study, options, kind=kind, seed=params.seed, threads=snakemake.threads)
-    write_json(found, wanted.metrics)
-    figures.draw_metrics(found["models"], found["n_real"], wanted.figure)
+    write_results(found, wanted.metrics)
+    figures.draw_metrics(found.main, wanted.figure)
     figures.draw_taxa(*study_sets.at_common_depth(sets, params.seed), wanted.taxa)

@@ -2,15 +2,16 @@
 
 from taxoscape.files import write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import device
 from taxoscape.learning.task import read_repeats
-from taxoscape.phenotype import evaluate, figures, study, training
+from taxoscape.phenotype import evaluate, figures, study
 from taxoscape.phenotype.options import Options
 from taxoscape.scoring.results import write_results
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options, target = Options(**params.config), snakemake.wildcards.target
-    training.settle(options)
+    options, target = Options(**device.placed(params.config, "phenotype.device")), snakemake.wildcards.target
+    device.settle(options.device, options.threads, "phenotype.device")
     design = given.design, given.encoding, given.splits
     data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields)
     dealt = read_repeats(data.samples, given.splits)
