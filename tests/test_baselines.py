@@ -344,7 +344,7 @@ def test_every_repeat_is_judged_and_no_sample_counted_twice():
     goal = make_task(np.arange(12.0))
     again = replace(goal, fold=np.roll(goal.fold, 1) + 3)
     found = judged([goal, again], "mean")
-    assert (found.main.n, found.details["folds"], found.details["repeats"]) == (12, 6, 2)
+    assert (found.main.n, found.details["folds"], found.details["repeats"]) == (12, 3, 2)
     assert found.main.models["aam"] == found.main.models["mean"]
     assert found.main.differences["mean"]["mae"]["value"] == 0
     assert set(found.main.models["aam"]) == {"mae", "r2"}

@@ -118,6 +118,7 @@ def evaluate(
     predictions = {"aam": from_table(ours, "prediction", "p_", task)}
     predictions |= {name: from_table(theirs, name, f"{name}:", task) for name in names}
     found = comparisons(held, predictions, theirs["unseen"].to_numpy(float), task.categories, options.bootstraps, seed)
+    repeats = len(ours) // found[0].n
     if task.categories:
         own = {"auc_folds_left_out": folds_of_one_class(truth, held.fold)}
     else:
@@ -129,7 +130,7 @@ def evaluate(
         unit=task.unit,
         comparisons=found,
         verdict=judge_predictor(found[0], "AAM", names, FOREST),
-        details={"folds": len(np.unique(held.fold)), "repeats": len(ours) // found[0].n, "readings": chosen} | own,
+        details={"folds": len(np.unique(held.fold)) // repeats, "repeats": repeats, "readings": chosen} | own,
     )
 
 

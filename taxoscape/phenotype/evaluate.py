@@ -86,7 +86,7 @@ def judge(
         seed=seed,
     )
     details = {
-        "folds": len(np.unique(fold)),
+        "folds": len(np.unique(fold)) // dealt.shape[1],
         "repeats": dealt.shape[1],
         "readings": chosen,
         "learned_with": [other.name for other in data.tasks if other is not task],
