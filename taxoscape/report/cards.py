@@ -12,8 +12,7 @@ from pathlib import Path
 
 import taxoscape
 from taxoscape.metadata import read_design
-from taxoscape.report.cells import interval
-from taxoscape.report.compared import model_name, shown_metrics
+from taxoscape.report.cells import interval, model_name
 from taxoscape.scoring.results import METRICS, Comparison, Results
 
 PACKAGES = ("torch", "numpy", "pandas")
@@ -141,7 +140,7 @@ def _range(numbers: list[int]) -> str:
 
 def _table(part: Comparison) -> str:
     """Models in rows, metrics in columns, as Markdown."""
-    keys = shown_metrics(part)
+    keys = part.metrics
     rows = [["model", *(METRICS[key].label for key in keys)], ["---"] * (len(keys) + 1)]
     rows += [[model_name(name), *(interval(entries.get(key)) for key in keys)] for name, entries in part.models.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

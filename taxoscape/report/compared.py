@@ -2,31 +2,16 @@
 
 import pandas as pd
 
-from taxoscape.report.cells import count, interval, percent_interval
+from taxoscape.report.cells import count, interval, model_name, percent_interval
 from taxoscape.report.parts import Check, Table, Verdict
 from taxoscape.scoring.distributions import INTERVALS
 from taxoscape.scoring.results import METRICS, Comparison, Results
 from taxoscape.scoring.verdicts import outcome
 
-MODELS = {
-    "aam": "attention model (AAM)",
-    "stack": "mean of AAM and random forest",
-    "diffusion": "diffusion",
-    "forest_on_pcoa": "forest on UniFrac PCoA",
-    "kernel_ridge": "kernel ridge on UniFrac",
-    "kernel_logistic": "kernel logistic on UniFrac",
-    "copula": "Gaussian copula",
-    "training": "training samples (the best there is)",
-}
 LEADS = {"aam": "AAM", "stack": "the mean", "training": "training"}
 INTERVALS_NOTE = (
     "Intervals are 95 % bootstrap intervals over groups; a difference counts only when its interval leaves out zero."
 )
-
-
-def model_name(name: str) -> str:
-    """Model as a reader knows it."""
-    return MODELS.get(name, name.replace("_", " "))
 
 
 def size(part: Comparison, details: dict) -> str:
@@ -45,7 +30,7 @@ def verdict(found: Results, section: str, about: str, short: str = "") -> Verdic
 def models_table(part: Comparison, caption: str, folded: bool | None = None) -> Table:
     """One row a model: the headline, what the judged model's is minus it and what that amounts to, other metrics."""
     lead = LEADS.get(part.judged, part.judged)
-    others = [key for key in shown_metrics(part) if key != part.metric]
+    others = [key for key in part.metrics if key != part.metric]
     rows = [
         [
             model_name(name),
@@ -70,14 +55,9 @@ def metrics_table(part: Comparison, caption: str) -> Table:
             "" if METRICS[key].ideal is None else f"{METRICS[key].ideal:g}",
             *(interval(entries.get(key)) for entries in part.models.values()),
         ]
-        for key in shown_metrics(part)
+        for key in part.metrics
     ]
     return Table(caption, pd.DataFrame(rows, columns=["metric", "best value", *map(model_name, part.models)]))
-
-
-def shown_metrics(part: Comparison) -> list[str]:
-    """Metrics that any model has, in the order of METRICS."""
-    return [key for key in METRICS if any(key in entries for entries in part.models.values())]
 
 
 def against(part: Comparison, name: str) -> list[str]:

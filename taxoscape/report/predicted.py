@@ -3,14 +3,8 @@
 import pandas as pd
 
 from taxoscape.report import figures
-from taxoscape.report.compared import (
-    INTERVALS_NOTE,
-    coverage_checks,
-    model_name,
-    models_table,
-    size,
-    verdict,
-)
+from taxoscape.report.cells import model_name
+from taxoscape.report.compared import INTERVALS_NOTE, coverage_checks, models_table, size, verdict
 from taxoscape.report.parts import Check, Figure, Section, drawn, stored
 from taxoscape.scoring.results import METRICS, Results, read_results
 
