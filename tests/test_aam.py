@@ -23,6 +23,7 @@ from taxoscape.learning.monitor import lines
 from taxoscape.learning.target import Target, fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring.baselines import Evidence
+from taxoscape.scoring.readings import read_counts
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = Options(
@@ -675,13 +676,14 @@ def test_thirteen_samples_five_folds_a_missing_class_and_missing_values(encoder)
         np.testing.assert_allclose(guess.sum(axis=1), 1, rtol=1e-5)
         frames.append(predict.frame(study.samples[test], fold, goal.values[test], guess, trained.target, np.nan))
     ours = pd.concat(frames, ignore_index=True)
-    theirs = evaluate.baseline_predictions(goal, study.samples, Evidence(study.counts.toarray()), OPTIONS, 0)
-    report = evaluate.evaluate(goal, study.samples, ours, theirs, OPTIONS, 0)
-    assert report["n"] == 12
-    assert "too few to learn from" in report["verdict"]
+    evidence = Evidence(read_counts(study.counts, study.depth, 0))
+    theirs, chosen = evaluate.baseline_predictions([goal], study.samples, evidence, OPTIONS, 0)
+    found = evaluate.evaluate(goal, study.samples, ours, theirs, chosen, OPTIONS, 0)
+    assert found.main.n == 12
+    assert found.verdict.kind == "open"
     plain = {"majority", "logistic", "random_forest", "extra_trees", "gradient_boosting"}
-    assert set(report["models"]) == {"aam", *plain}
-    assert all(0 <= found["auc"]["value"] <= 1 for found in report["models"].values())
+    assert set(found.main.models) == {"aam", "stack", *plain}
+    assert set(chosen) == plain - {"majority"}
 
 
 def test_one_training_group_has_no_interval(study, encoder):

@@ -1,6 +1,5 @@
 """The whole chain on a tiny simulated cohort: it ends in a report, finds the truth, and runs only once."""
 
-import json
 import re
 import shutil
 import zipfile
@@ -16,6 +15,7 @@ from test_report_page import CONTRASTS, OVERLAPS
 
 from taxoscape import images, tables
 from taxoscape.raster import invert, rasterize
+from taxoscape.scoring.results import read_results
 
 pytestmark = pytest.mark.slow
 
@@ -85,9 +85,9 @@ def test_every_sample_with_a_target_is_predicted_once_beside_baselines(chain, ta
     predictions = pd.read_csv(chain.result(f"aam/{target}/predictions.tsv"), sep="\t")
     assert list(predictions.columns[:4]) == ["sample", "fold", "truth", "prediction"]
     assert predictions["sample"].is_unique
-    metrics = json.loads(chain.result(f"aam/{target}/metrics.json").read_text())
-    assert metrics["n"] == len(predictions)
-    assert {"aam", "random_forest"} < set(metrics["models"])
+    found = read_results(chain.result(f"aam/{target}/metrics.json"))
+    assert found.main.n == len(predictions)
+    assert {"aam", "random_forest"} < set(found.main.models)
 
 
 def test_the_report_is_one_file_that_says_the_data_are_simulated(chain):

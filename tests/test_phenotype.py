@@ -17,10 +17,12 @@ from taxoscape.learning import HEADS, checkpoint, device
 from taxoscape.learning.loop import Place
 from taxoscape.learning.noise import sample
 from taxoscape.learning.task import Task
-from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, study, training
+from taxoscape.phenotype import ensemble, evaluate, figures, saved, study, training
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring import distributions as scores
+from taxoscape.scoring.distribution_baselines import NAMES
+from taxoscape.scoring.readings import read_counts
 from taxoscape.taxonomy.lineages import lineage
 from tests.conftest import ROOT
 
@@ -489,33 +491,33 @@ def judged(tmp_path: Path, data: Study, **changes) -> evaluate.Judged:
         paths.append(tmp_path / f"fold{fold}.pt")
         saved.save(done, [], chosen, data.samples[data.known(fold)].tolist(), paths[-1])
     dealt = data.tasks[0].fold[:, None]
-    return evaluate.judge(data, "y0", dealt, paths, data.counts.toarray(), chosen, SEED)
+    return evaluate.judge(data, "y0", dealt, paths, chosen, SEED)
 
 
 def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_path):
     data = make_study(48)
     found = judged(tmp_path, data)
-    assert list(found.predictions.columns) == [
+    assert list(found.table.columns) == [
         *("sample", "fold", "truth", "prediction", "sd", "low50", "high50", "low90", "high90")
     ]
-    assert sorted(found.predictions["sample"]) == sorted(data.samples)
-    assert list(found.predictions["sample"]) == list(found.baselines["sample"])
+    assert sorted(found.table["sample"]) == sorted(data.samples)
+    assert list(found.table["sample"]) == list(found.baselines["sample"])
     values = dict(zip(data.samples, data.tasks[0].values, strict=True))
-    assert list(found.predictions["truth"]) == [values[name] for name in found.predictions["sample"]]
-    ordered = found.predictions[["low90", "low50", "high50", "high90"]].diff(axis=1).iloc[:, 1:]
+    assert list(found.table["truth"]) == [values[name] for name in found.table["sample"]]
+    ordered = found.table[["low90", "low50", "high50", "high90"]].diff(axis=1).iloc[:, 1:]
     assert (ordered >= 0).all().all()
-    assert set(found.report["models"]) == {"diffusion", *forecasts.NAMES}
-    assert found.report["models"]["diffusion"]["crps"]["value"] < found.report["models"]["mean"]["crps"]["value"]
-    first = forecasts.forecast(
-        data.counts.toarray(), data.tasks[0].values, data.tasks[0].groups, data.tasks[0].fold != 0, 40, 10, SEED
-    )
+    main = found.results.main
+    assert set(main.models) == {"diffusion", *NAMES}
+    assert main.models["diffusion"]["crps"]["value"] < main.models["mean"]["crps"]["value"]
+    assert sum(found.results.details["readings"]["quantile_forest"].values()) == 3
+    first, _ = evaluate.baselines(data.tasks[0], 0, read_counts(data.counts, data.depth, SEED), options(), SEED)
     rows = found.baselines["fold"] == 0
     names = data.samples[data.tasks[0].fold == 0]
     assert list(found.baselines.loc[rows, "sample"]) == list(names)
-    np.testing.assert_array_equal(found.baselines.loc[rows, "random_forest"], first["random_forest"].prediction)
+    np.testing.assert_array_equal(found.baselines.loc[rows, "random_forest"], first["random_forest"].value)
     for name in ("one.png", "two.png"):
-        figures.draw_predictions(found.predictions, "y0", "years", tmp_path / f"scatter-{name}")
-        figures.draw_calibration(found.truth, found.forecasts, "y0", tmp_path / f"calibration-{name}")
+        figures.draw_predictions(found.table, "y0", "years", tmp_path / f"scatter-{name}")
+        figures.draw_calibration(found.held.truth, found.predictions, "y0", tmp_path / f"calibration-{name}")
     for kind in ("scatter", "calibration"):
         assert (tmp_path / f"{kind}-one.png").read_bytes() == (tmp_path / f"{kind}-two.png").read_bytes()
 
@@ -526,7 +528,7 @@ def test_a_model_is_not_judged_by_what_it_has_learned_from(tmp_path):
     saved.save(done, [], options(), data.samples.tolist(), tmp_path / "model.pt")
     dealt = data.tasks[0].fold[:, None]
     with pytest.raises(InputError, match="model.pt has learned from 8 samples that it is to be judged by"):
-        evaluate.judge(data, "y0", dealt, [tmp_path / "model.pt"], data.counts.toarray(), options(), SEED)
+        evaluate.judge(data, "y0", dealt, [tmp_path / "model.pt"], options(), SEED)
 
 
 def test_every_repeat_of_the_folds_is_judged_by_its_own_models():

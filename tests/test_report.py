@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import biom
@@ -18,10 +19,23 @@ from taxoscape.digest import ROOT
 from taxoscape.files import write_json, write_tsv
 from taxoscape.filter import STEPS
 from taxoscape.palette import UNASSIGNED, choose_clades
-from taxoscape.report import cards, community, downloads, figures, measured, methods, predicted, sequences, words
+from taxoscape.report import (
+    cards,
+    community,
+    compared,
+    downloads,
+    figures,
+    generated,
+    measured,
+    methods,
+    predicted,
+    sequences,
+    words,
+)
 from taxoscape.report.cells import format_cell, interval, plain_lineage
 from taxoscape.report.paragraphs import PARAGRAPHS
 from taxoscape.report.parts import CAPTIONS, Check, Section, Table, caption, drawn, page
+from taxoscape.scoring.results import Comparison, Results, Verdict, write_results
 
 TEMPLATES = ROOT / "workflow" / "report" / "report"
 CONTENT = {
@@ -194,18 +208,6 @@ def test_every_file_that_the_rule_hands_over_is_linked(tmp_path, monkeypatch):
         assert Path(pattern).name in asked, f"{pattern} is never handed over"
 
 
-def test_verdicts_are_marked_by_the_interval_of_the_difference():
-    def found(low, high, forest=(-1, 1), verdict="said."):
-        paired = {"mean": {"metric": "mae", "difference": 0, "low": low, "high": high}}
-        paired["random_forest"] = {"metric": "mae", "difference": 0, "low": forest[0], "high": forest[1]}
-        return {"paired": paired, "metric": "mae", "verdict": verdict}
-
-    assert predicted.verdict(found(-2, -1), "aam", "age").mark == "signal; level with the forest"
-    assert predicted.verdict(found(-2, -1, (1, 2)), "aam", "age").kind == "worse"
-    assert predicted.verdict(found(-2, 1), "aam", "age").mark == "no signal beyond guessing"
-    assert predicted.verdict(found(-2, -1, verdict="5 samples are too few."), "aam", "age").kind == "open"
-
-
 def test_what_is_missed_is_named_with_its_threshold():
     checks = [Check("a", "1", "2", False), Check("b", "1", "1", True), Check("c", "1", "none", None)]
     section = Section("s", "S", "", checks=checks, warnings=["w."])
@@ -299,19 +301,62 @@ def test_numbers_of_a_table_become_numbers_and_texts_stay():
     assert list(frame["why"]) == ["", ""]
 
 
-def test_models_stand_in_one_table_with_their_intervals():
-    entry = {"value": 1.0, "low": 0.5, "high": 1.5}
-    found = {"target": "age", "metric": "mae", "n": 9, "groups": 3, "folds": 2, "repeats": 1}
-    found["models"] = {"aam": {"mae": entry, "r2": entry}, "random_forest": {"mae": entry}}
-    less = {"metric": "mae", "difference": -2, "low": -3, "high": -1}
-    found["paired"] = {"random_forest": less}
-    found["stack"] = {"model": {"mae": entry}, "paired": {"aam": less}}
-    table = predicted.models_table(found).frame
-    assert list(table["model"]) == ["attention model (AAM)", "random forest", "mean of AAM and random forest"]
-    assert list(table.iloc[0]) == ["attention model (AAM)", "1 (0.5 to 1.5)", "", "", "1 (0.5 to 1.5)"]
-    assert list(table.iloc[1])[2:] == ["-2 (-3 to -1)", "better", ""]
-    # The stack is better than AAM, so AAM is worse than it.
-    assert list(table.iloc[2])[2:] == ["2 (1 to 3)", "worse", ""]
+def entry(value: float, width: float = 1.0) -> dict:
+    return {"value": value, "low": value - width, "high": value + width}
+
+
+def results(
+    models: dict[str, dict[str, dict]], judged: str, metric: str, differences: dict | None = None, **details: object
+) -> Results:
+    """Results of one comparison on 40 samples of 12 groups."""
+    part = Comparison("all samples", judged, metric, 40, 12, models, differences or {})
+    said = Verdict("level", "signal; level with the forest", "better than chance.")
+    return Results("stage", "age", "regression", "years", [part], said, {"folds": 5, "repeats": 1} | details)
+
+
+def test_models_are_in_one_table_with_their_intervals():
+    models = {"aam": {"mae": entry(1), "r2": entry(0.5)}, "random_forest": {"mae": entry(3)}}
+    models["stack"] = {"mae": entry(0)}
+    gaps = {"random_forest": {"mae": entry(-2)}, "stack": {"mae": entry(2)}}
+    table = compared.models_table(results(models, "aam", "mae", gaps).main, "age")
+    assert list(table.frame.columns) == ["model", "mean absolute error", "AAM minus it", "AAM is", "R2"]
+    rows = table.frame.to_numpy().tolist()
+    assert rows[0] == ["attention model (AAM)", "1 (0 to 2)", "", "", "0.5 (-0.5 to 1.5)"]
+    assert rows[1] == ["random forest", "3 (2 to 4)", "-2 (-3 to -1)", "better", ""]
+    assert rows[2] == ["mean of AAM and random forest", "0 (-1 to 1)", "2 (1 to 3)", "worse", ""]
+    assert table.caption == "age. In the difference, below 0 means that AAM is better"
+    high = results({"aam": {"accuracy": entry(1)}}, "aam", "accuracy").main
+    assert compared.models_table(high, "age").caption.endswith("above 0 means that AAM is better")
+
+
+def test_metrics_are_in_one_table_with_their_best_value():
+    models = {"diffusion": {"copying": entry(2)}, "copula": {"richness_ks": entry(3)}}
+    part = results(models, "diffusion", "copying").main
+    frame = compared.metrics_table(part, "generators").frame
+    assert list(frame.columns) == ["metric", "best value", "diffusion", "Gaussian copula"]
+    assert frame.iloc[0].tolist() == ["copying, from 0 (a fresh draw) to 1 (a copier)", "0", "2 (1 to 3)", ""]
+    assert len(frame) == 2
+
+
+def test_coverage_is_checked_by_its_interval_or_by_a_range():
+    shares = {"coverage_50": entry(0.58, 0.05), "coverage_90": entry(0.9, 0.01)}
+    part = results({"m": shares}, "m", "coverage_50").main
+    assert [check.good for check in compared.coverage_checks(part, "age")] == [False, True]
+    ranges = {"coverage_50": (0.4, 0.6), "coverage_90": (0.91, 0.95)}
+    assert [check.good for check in compared.coverage_checks(part, "age", ranges)] == [True, False]
+    assert compared.coverage_checks(results({"m": {}}, "m", "mae").main, "age") == []
+
+
+def test_sizes_name_folds_and_repeats_where_there_are_such():
+    part = results({}, "m", "mae").main
+    assert compared.size(part, {}) == "40 samples of 12 groups"
+    assert compared.size(part, {"folds": 5, "repeats": 2}) == "40 samples of 12 groups, 5 folds in 2 repeats"
+
+
+def test_verdicts_are_those_of_the_results():
+    said = compared.verdict(results({}, "m", "mae"), "aam", "age", "short.")
+    assert (said.about, said.mark, said.kind) == ("age", "signal; level with the forest", "level")
+    assert (said.text, said.short) == ("better than chance.", "short.")
 
 
 def test_figures_are_the_same_bytes_twice():
@@ -320,29 +365,58 @@ def test_figures_are_the_same_bytes_twice():
     assert first == second
 
 
-def test_distributions_stand_beside_their_baselines(tmp_path):
-    entry = {"value": 1.5, "low": 1.0, "high": 2.0}
-    none = {"value": None, "low": None, "high": None}
-    found = {"verdict": "better than chance", "n": 40, "groups": 12, "folds": 5, "repeats": 1}
-    found["models"] = {
-        "diffusion": {"mae": entry, "crps": entry, "cover50": entry, "cover90": entry},
-        "random_forest": {"mae": entry, "crps": entry, "cover50": none, "cover90": none},
-    }
-    found |= {"target": "age", "metric": "crps"}
-    found["paired"] = {name: {"mae": entry, "crps": entry} for name in ("mean", "random_forest", "quantile_forest")}
-    found["models"] |= dict.fromkeys(("mean", "quantile_forest"), found["models"]["random_forest"])
-    write_json(found, tmp_path / "metrics.json")
+def test_distributions_are_shown_next_to_their_baselines(tmp_path):
+    shares = {"coverage_50": entry(0.9, 0.1), "coverage_90": entry(0.9, 0.1)}
+    own = {"crps": entry(1.5, 0.5), "mae": entry(1.5, 0.5)} | shares
+    other = {"crps": entry(1.5, 0.5), "mae": entry(np.nan)}
+    gaps = {"random_forest": {"crps": entry(1.5, 0.5)}}
+    found = results({"diffusion": own, "random_forest": other}, "diffusion", "crps", gaps)
+    write_results(found, tmp_path / "metrics.json")
     (tmp_path / "dot.png").write_bytes(dot())
     files = {"phenotype": {"age": tmp_path / "metrics.json"}}
     files |= dict.fromkeys(("phenotype_plots", "calibration_plots"), {"age": tmp_path / "dot.png"})
     section = predicted.phenotype(files, DEFAULTS)
-    assert [verdict.text for verdict in section.verdicts] == ["better than chance"]
+    assert [verdict.text for verdict in section.verdicts] == ["better than chance."]
     models = section.tables[0].frame
     assert list(models.columns[:4]) == ["model", "CRPS", "diffusion minus it", "diffusion is"]
     assert list(models.iloc[1])[:4] == ["random forest", "1.5 (1 to 2)", "1.5 (1 to 2)", "worse"]
-    assert models.iloc[1, -1] == "not defined"
+    assert models.iloc[1, 4] == "not defined"
     assert len(section.figures) == 2
-    assert [check.good for check in section.checks] == [False, False]
+    assert [check.good for check in section.checks] == [False, True]
+
+
+def test_predictions_are_shown_with_every_comparison(tmp_path):
+    models = {"aam": {"mae": entry(1)}, "random_forest": {"mae": entry(3)}}
+    found = results(models, "aam", "mae", {"random_forest": {"mae": entry(-2)}})
+    unseen = replace(found.main, name="samples with unseen ASVs", n=9)
+    interval = {"nominal": 0.9, "covered": 0.8, "width": 3.0}
+    details = found.details | {"interval": interval}
+    write_results(replace(found, comparisons=[found.main, unseen], details=details), tmp_path / "metrics.json")
+    (tmp_path / "dot.png").write_bytes(dot())
+    files = {"metrics": {"age": tmp_path / "metrics.json"}}
+    files |= dict.fromkeys(("prediction_plots", "attribution_plots"), {"age": tmp_path / "dot.png"})
+    section = predicted.predictions(files, DEFAULTS)
+    assert dict(section.facts)["Came in, age"] == "40 samples of 12 groups, 5 folds."
+    captions = [table.caption.split(".")[0] for table in section.tables]
+    assert captions[1] == "age: samples with unseen ASVs (9 samples of 12 groups)"
+    assert [table.folded for table in section.tables] == [False, True]
+    assert [check.good for check in section.checks] == [False]
+    assert len(section.figures) == 2
+
+
+def test_generated_communities_are_shown_with_their_use(tmp_path):
+    own = {"two_sample_auc": entry(0.6, 0.05), "copying": entry(0.1, 0.1)}
+    found = results({"diffusion": own, "copula": own}, "diffusion", "two_sample_auc", n_generated=50, n_training=80)
+    learned = results({"training": {"mae": entry(1)}, "diffusion": {"mae": entry(3)}}, "training", "mae").main
+    learned = replace(learned, name="learned from generated samples: age")
+    write_results(replace(found, comparisons=[found.main, learned]), tmp_path / "generation.json")
+    (tmp_path / "dot.png").write_bytes(dot())
+    files = {"generation": tmp_path / "generation.json", "generation_plots": [tmp_path / "dot.png"] * 3}
+    section = generated.generation(files, DEFAULTS)
+    assert dict(section.facts)["Learned from"] == "80 training samples."
+    assert [check.good for check in section.checks] == [True, False, True]
+    assert list(section.tables[0].frame["metric"])[0] == "AUC of a classifier, generated or real"
+    assert section.tables[1].frame.iloc[0, 0] == "training samples (the best there is)"
 
 
 DEFAULTS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
@@ -479,22 +553,20 @@ def test_taxa_are_shown_by_the_size_of_a_sound_effect():
 # Model cards
 
 
-def entry(value: float) -> dict:
-    return {"value": value, "low": value - 1, "high": value + 1}
-
-
 def test_the_card_of_a_predictor_says_data_splits_figures_limits_and_how_to_repeat_it(tmp_path):
     (tmp_path / "design.tsv").write_text("sample\tgroup\tage\na\tg1\t3\nb\tg2\t\nc\tg2\t5\n")
     (tmp_path / "encoding.json").write_text(json.dumps({"fields": {}, "targets": {"age": {"type": "regression"}}}))
     (tmp_path / "model.pt").write_bytes(b"weights")
     config = {"seed": 7, "metadata": {"group": ["subject"], "folds": 5}, "rarefy": {"depth": 2000}}
     models = {"aam": {"mae": entry(2.0)}, "random_forest": {"mae": entry(3.0), "r2": entry(0.5)}}
-    found = {"target": "age", "models": models, "verdict": "no signal beyond the mean predictor."}
-    card = cards.predictor_card("aam", config, found, tmp_path / "design.tsv", [tmp_path / "model.pt"])
+    found = results(models, "aam", "mae")
+    data = cards.predictor_data(found, config, tmp_path / "design.tsv")
+    card = cards.card("aam", found, data, config, [tmp_path / "model.pt"])
     assert "2 samples with a known age, of 2 groups, 2000 reads drawn of each." in card
     assert "samples that share subject stay together" in card
+    assert "| model | mean absolute error | R2 |\n| --- | --- | --- |\n| attention model (AAM) |" in card
     assert "| random forest | 3 (2 to 4) | 0.5 (-0.5 to 1.5) |" in card
-    assert "no signal beyond the mean predictor." in card
+    assert "better than chance." in card
     assert "`seed: 7`" in card
     assert hashlib.sha256(b"weights").hexdigest() in card
     assert "not causes" in card
@@ -503,30 +575,25 @@ def test_the_card_of_a_predictor_says_data_splits_figures_limits_and_how_to_repe
 def test_the_card_of_a_generator_says_what_its_samples_are_not_for(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"weights")
     quality = {"model": "mlp", "training_samples": 40, "validation_samples": 8, "taxa": 90, "fields": ["age"]}
-    found = {
-        "n_real": 12,
-        "groups": 4,
-        "verdict": "the baseline is better.",
-        "models": {"diffusion": {"auc": entry(2)}},
-    }
-    card = cards.generator_card({"seed": 0}, quality, found, tmp_path / "model.pt")
-    assert card.startswith("# diffusion: communities")
+    found = results({"diffusion": {"two_sample_auc": entry(2)}}, "diffusion", "two_sample_auc")
+    data = cards.generator_data(found, quality)
+    card = cards.card("diffusion", found, data, {"seed": 0}, [tmp_path / "model.pt"])
+    assert card.startswith("# diffusion: ")
+    assert "40 training samples, 8 that stopped training, 40 held-out ones of 12 groups" in card
     assert "Conditions: age." in card
-    assert "the baseline is better." in card
+    assert "better than chance." in card
     assert "nothing is more certain for being drawn more often" in card
-    assert cards.generator_card({"seed": 0}, quality | {"model": "copula"}, found, tmp_path / "model.pt").startswith(
-        "# copula"
-    )
+    assert cards.card("copula", found, data, {"seed": 0}, [tmp_path / "model.pt"]).startswith("# copula")
 
 
 def test_the_card_of_forecasters_says_that_a_difference_is_no_effect(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"weights")
     folds = {str(fold): {"training_subjects": 12 + fold, "held_out_subjects": 3} for fold in range(2)}
     quality = {"samples": 60, "subjects": 20, "taxa": 113, "folds": folds}
-    bins = {"next sample": {"models": {"forecast": {"crps": entry(2)}, "persistence": {"crps": entry(3)}}}}
-    found = {"tasks": 40, "subjects": 18, "bins": bins, "verdict": "Level."}
+    found = results({"forecast": {"crps": entry(2)}, "persistence": {"crps": entry(3)}}, "forecast", "crps")
+    found = replace(found, comparisons=[replace(found.main, name="next sample")], details={"tasks": 40, "subjects": 18})
     config = {"seed": 3, "forecast": {"interventions": ["antibiotic"]}}
-    card = cards.forecast_card(config, quality, found, tmp_path / "model.pt")
+    card = cards.card("forecast", found, cards.forecast_data(found, config, quality), config, [tmp_path / "model.pt"])
     assert "trained on 12 to 13 subjects, stopped and calibrated by 3 others" in card
     assert "Next sample:" in card
     assert "| persistence | 3 (2 to 4) |" in card

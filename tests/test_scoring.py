@@ -11,6 +11,8 @@ from sklearn.metrics import (
     balanced_accuracy_score,
     f1_score,
     mean_absolute_error,
+    mean_squared_error,
+    precision_recall_fscore_support,
     r2_score,
     roc_auc_score,
 )
@@ -210,6 +212,24 @@ def test_metrics_are_scikit_learns():
     assert found["accuracy"] == pytest.approx(accuracy_score(truth, guess))
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, guess))
     assert found["macro_f1"] == pytest.approx(f1_score(truth, guess, average="macro"))
+
+
+def test_validation_metrics_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.integers(3, size=40), rng.integers(3, size=40)
+    ours = metrics.agreement_of(truth, guess, 4)
+    theirs = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
+    np.testing.assert_allclose([ours["precision"], ours["recall"], ours["f1"]], theirs[:3])
+    assert ours["accuracy"] == pytest.approx((truth == guess).mean())
+    ours = metrics.fit_of(truth.astype(float), guess.astype(float))
+    assert ours["mse"] == pytest.approx(mean_squared_error(truth, guess))
+    assert ours["r2"] == pytest.approx(r2_score(truth, guess))
+
+
+def test_r2_of_one_sample_is_unknown_not_a_crash():
+    assert np.isnan(
+        metrics.regression_metrics(metrics.regression_sums(np.array([3.0]), np.array([2.0])).sum(axis=0))["r2"]
+    )
 
 
 def held_out(groups: int = 15, per_group: int = 4, seed: int = 0) -> Held:

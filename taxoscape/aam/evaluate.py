@@ -1,6 +1,5 @@
 """Out-of-fold predictions of all folds next to the baselines on the same folds."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from taxoscape.scoring.baselines import Evidence, as_prediction
 from taxoscape.scoring.bootstrap import folds_of_one_class
 from taxoscape.scoring.comparison import Held, Prediction, compare
 from taxoscape.scoring.distributions import pinball
-from taxoscape.scoring.readings import Split
+from taxoscape.scoring.readings import Split, count_choices
 from taxoscape.scoring.results import Comparison, Results
 from taxoscape.scoring.verdicts import judge_predictor
 
@@ -68,7 +67,7 @@ def baseline_predictions(
     baseline; for classification also BASELINE:CATEGORY, the probabilities. Besides, baseline -> reading of the counts
     -> number of folds in which it was chosen.
     """
-    frames, chosen = [], {}
+    frames, reads = [], []
     for task in goals:
         used = np.flatnonzero(task.fold >= 0)
         own = evidence.of(used)
@@ -78,8 +77,7 @@ def baseline_predictions(
             train, test = (np.flatnonzero((task.fold[used] == number) == side) for side in (False, True))
             split = Split(truth, task.groups[used], train, test, task.categories)
             predicted, read = baselines.predict_fold(own, split, number, options.trees, seed)
-            for name, reading in read.items():
-                chosen.setdefault(name, Counter())[reading] += 1
+            reads.append(read)
             columns = {"sample": samples[used][test], "fold": number, "truth": task.values[used][test]}
             columns["unseen"] = unseen_share(own.counts["all reads"][0], train)[test]
             for name, guess in predicted.items():
@@ -87,7 +85,7 @@ def baseline_predictions(
                 for place, label in enumerate(task.categories or ()):
                     columns[f"{name}:{label}"] = guess.probabilities[:, place]
             frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True), chosen
+    return pd.concat(frames, ignore_index=True), count_choices(reads)
 
 
 def unseen_share(counts: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -118,6 +116,7 @@ def evaluate(
     predictions = {"aam": from_table(ours, "prediction", "p_", task)}
     predictions |= {name: from_table(theirs, name, f"{name}:", task) for name in names}
     found = comparisons(held, predictions, theirs["unseen"].to_numpy(float), task.categories, options.bootstraps, seed)
+    repeats = len(ours) // found[0].n
     if task.categories:
         own = {"auc_folds_left_out": folds_of_one_class(truth, held.fold)}
     else:
@@ -129,7 +128,7 @@ def evaluate(
         unit=task.unit,
         comparisons=found,
         verdict=judge_predictor(found[0], "AAM", names, FOREST),
-        details={"folds": len(np.unique(held.fold)), "repeats": len(ours) // found[0].n, "readings": chosen} | own,
+        details={"folds": len(np.unique(held.fold)) // repeats, "repeats": repeats, "readings": chosen} | own,
     )
 
 

@@ -1,6 +1,5 @@
 """Diffusion next to the baselines: draws for every held-out sample, and how good they are."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from taxoscape.phenotype.study import Study
 from taxoscape.scoring.comparison import Held, Prediction, compare
 from taxoscape.scoring.distribution_baselines import NAMES, predict_distributions
 from taxoscape.scoring.distributions import INTERVALS, central_interval
-from taxoscape.scoring.readings import Counts, Split, read_counts
+from taxoscape.scoring.readings import Counts, Split, count_choices, read_counts
 from taxoscape.scoring.results import Comparison, Results, Verdict
 from taxoscape.scoring.verdicts import judge_predictor
 
@@ -61,13 +60,12 @@ def judge(
     """
     place = [task.name for task in data.tasks].index(target)
     task, counts = data.tasks[place], read_counts(data.counts, data.depth, seed)
-    tested, spreads, guesses, chosen = [], [], [], {}
+    tested, spreads, guesses, reads = [], [], [], []
     for own, fold in folds_of(task, dealt):
         rows = own.rows(fold)[1]
         guess, spread = ours(models[fold], data, rows, place, options, seed)
         theirs, read = baselines(own, fold, counts, options, seed)
-        for name, reading in read.items():
-            chosen.setdefault(name, Counter())[reading] += 1
+        reads.append(read)
         tested.append(pd.DataFrame({"row": rows, "fold": fold}))
         spreads.append(spread)
         guesses.append({OURS: guess} | theirs)
@@ -86,9 +84,9 @@ def judge(
         seed=seed,
     )
     details = {
-        "folds": len(np.unique(fold)),
+        "folds": len(np.unique(fold)) // dealt.shape[1],
         "repeats": dealt.shape[1],
-        "readings": chosen,
+        "readings": count_choices(reads),
         "learned_with": [other.name for other in data.tasks if other is not task],
         "fields": list(data.fields),
         "spread": spreads,

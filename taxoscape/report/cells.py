@@ -7,6 +7,17 @@ import pandas as pd
 # A number, with or without unit and interval: `1,234`, `61.3%`, `-0.62 (-2.19 to 1.03)`, `0.21 *`.
 NUMBER = re.compile(r"[<~]? ?[-\u2212+]?\d[\d,]*(\.\d+)?(e[-+]?\d+)? ?%?( \([-\u2212\d,.e+ to%]+\))?( \*)?")
 
+MODELS = {
+    "aam": "attention model (AAM)",
+    "stack": "mean of AAM and random forest",
+    "diffusion": "diffusion",
+    "forest_on_pcoa": "forest on UniFrac PCoA",
+    "kernel_ridge": "kernel ridge on UniFrac",
+    "kernel_logistic": "kernel logistic on UniFrac",
+    "copula": "Gaussian copula",
+    "training": "training samples (the best there is)",
+}
+
 
 def format_cell(value: object) -> str:
     """Number as a reader wants it: whole numbers with thousands, others with four significant digits."""
@@ -62,3 +73,8 @@ def plain_lineage(lineage: str) -> str:
     names = [part.strip().partition("__") for part in lineage.split(";")]
     named = [name if mark else part for part, mark, name in names if name or not mark]
     return " › ".join(name for name in named if name) or "unassigned"
+
+
+def model_name(name: str) -> str:
+    """Model as a reader knows it."""
+    return MODELS.get(name, name.replace("_", " "))

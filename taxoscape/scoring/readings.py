@@ -5,6 +5,7 @@ reads one draw would be judged by its reads in place of its method. Which readin
 is chosen by inner folds of the training samples, grouped as the outer ones are.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -118,6 +119,11 @@ def choose(found: Mapping[str, Reading], make: Maker, split: Split) -> str:
     if not all(scored.values()):
         return next(iter(found))
     return min(scored, key=lambda name: np.concatenate(scored[name]).mean())
+
+
+def count_choices(reads: list[dict[str, str]]) -> dict[str, dict[str, int]]:
+    """Baseline -> reading -> number of folds in which it was chosen, from what each fold has chosen."""
+    return {name: dict(Counter(read[name] for read in reads)) for name in reads[0]}
 
 
 def log_counts(counts: scipy.sparse.csr_matrix, centred: bool) -> np.ndarray:

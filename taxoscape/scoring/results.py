@@ -58,6 +58,11 @@ class Comparison:
     models: dict[str, dict[str, Interval]]  # model -> metric -> figure
     differences: dict[str, dict[str, Interval]]  # other model -> metric -> judged minus other
 
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that any model has, in the order of METRICS."""
+        return [key for key in METRICS if any(key in found for found in self.models.values())]
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -7,7 +7,7 @@ from taxoscape.scoring.results import METRICS, Comparison, Interval, Verdict
 FEW_GROUPS = 10  # below it an interval from resampled groups says little
 FEW_SAMPLES = 30  # below it predictions are not judged
 CONSTANTS = ("mean", "majority")
-WORDS = {"better": "better than", "level": "not distinguishable from", "worse": "worse than"}
+SAID = {"better": "better than", "level": "not distinguishable from", "worse": "worse than"}
 MARKS = {"better": "signal; better than the forest", "level": "signal; level with the forest"}
 MARKS |= {"worse": "signal; worse than the forest"}
 
@@ -41,14 +41,15 @@ def judge_predictor(found: Comparison, name: str, baselines: Sequence[str], fore
     kinds = {model: outcome(found.differences[model][found.metric], found.metric) for model in baselines}
     kind, mark = kinds[forest], MARKS[kinds[forest]]
     if kinds[constant] == "better":
-        said = f"better than the {constant} predictor and {WORDS[kind]} the {_plain(forest)}"
+        said = f"better than the {constant} predictor and {SAID[kind]} the {_plain(forest)}"
     else:
-        said = f"{'worse than' if kinds[constant] == 'worse' else 'no signal beyond'} the {constant} predictor"
-        said += f", where the {_plain(forest)} finds more" if kind == "worse" else ""
+        more = f", where the {_plain(forest)} finds more" if kind == "worse" else ""
+        level = f"no signal beyond the {constant} predictor{more}"
+        said = level if kinds[constant] == "level" else f"worse than the {constant} predictor"
         kind, mark = "worse", "no signal beyond guessing"
     top = best(found, baselines)
     if top not in (constant, forest):
-        said += f"; {WORDS[kinds[top]]} the best baseline, {_plain(top)}"
+        said += f"; {SAID[kinds[top]]} the best baseline, {_plain(top)}"
     label = METRICS[found.metric].label
     return Verdict(kind, mark, f"{name} on {found.n} samples of {found.groups} groups, by {label}: {said}.")
 

@@ -1,12 +1,12 @@
 """Describe: metrics, design and models of phenotype diffusion -> the card of its models."""
 
-from taxoscape.files import read_json, write_text
+from taxoscape.files import write_text
 from taxoscape.job import logged
-from taxoscape.report.cards import predictor_card
+from taxoscape.report.cards import card, predictor_data
+from taxoscape.scoring.results import read_results
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    write_text(
-        predictor_card("phenotype", params.config, read_json(given.metrics), given.design, list(given.models)),
-        wanted.card,
-    )
+    found = read_results(given.metrics)
+    data = predictor_data(found, params.config, given.design)
+    write_text(card("phenotype", found, data, params.config, list(given.models)), wanted.card)
