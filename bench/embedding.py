@@ -1,7 +1,8 @@
 """Embedding in 32 dimensions: ours beside the loss on branches, beside Euclidean stress, and as trees grow.
 
-The other side of the first rows is the loss on branches with its optimizer as it is usually run (loss: edges,
-optimizer: radam): float32, a random start, lr 0.01, 5,000 steps over all nodes, run through in the cheaper Gram form.
+The other side of the first rows is the loss on branches (squared hinge) with its optimizer as it is usually run (loss:
+edges, optimizer: radam): float32, a random start, lr 0.01, 5,000 steps over all nodes, run through in the cheaper Gram
+form.
 Trees are those of public studies where TAXOSCAPE_DATA has them, and simulated where not; the notes say which.
 """
 

@@ -5,7 +5,7 @@ more, the rest, of which nothing is known.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -135,8 +135,3 @@ def branches(tree: TreeArrays, names: Sequence[str]) -> tuple[np.ndarray, np.nda
         return both, np.zeros(0), nodes
     weight = np.tile(1 / (lengths + (lengths.mean() or 1.0)), 2)
     return both, weight / np.bincount(both[1], weight, nodes)[both[1]], nodes
-
-
-def as_tensors(taxa: Taxa) -> dict:
-    """Taxa as plain values, to be saved."""
-    return {field.name: getattr(taxa, field.name) for field in fields(Taxa)}

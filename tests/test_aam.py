@@ -31,8 +31,9 @@ from taxoscape.aam.clades import SCALAR_SPEED, Clades
 from taxoscape.aam.data import Study
 from taxoscape.aam.options import Options, check_aam
 from taxoscape.errors import InputError
-from taxoscape.learning import checkpoint, task
-from taxoscape.learning import loop as training
+from taxoscape.learning import batches, checkpoint, device, loop, task
+from taxoscape.learning.loop import Place
+from taxoscape.learning.monitor import lines
 from taxoscape.learning.target import Target, fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring import baselines, metrics
@@ -93,7 +94,7 @@ SEQUENCES = 24
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    training.settle(OPTIONS)
+    device.settle("cpu", 1, "device")
 
 
 def random_tree(taxa: list[str], rng: np.random.Generator) -> TreeNode:
@@ -215,7 +216,7 @@ def test_token_limit_keeps_the_most_abundant(study):
     kept = study.counts[0].toarray()[0][batch.unique[batch.gather[0]]]
     np.testing.assert_array_equal(kept, np.sort(study.counts[0].toarray()[0])[::-1][:3])
     dense = np.sort(study.counts.toarray(), axis=1)
-    assert data.reads_lost(study.counts, 3) == pytest.approx(1 - dense[:, -3:].sum() / dense.sum())
+    assert batches.reads_lost(study.counts, 3) == pytest.approx(1 - dense[:, -3:].sum() / dense.sum())
 
 
 def test_rarefied_samples_have_the_depth_and_a_stream_of_their_own(study):
@@ -437,7 +438,8 @@ def test_two_batches_are_overfitted(study):
     def losses(batch, generator):
         return pretrain.pretraining_losses(model, study, batch, options, goal(study), generator)
 
-    history = training.fit(model, lambda epoch: fixed, losses, None, options=options, epochs=120, steps=2, seed=(0,))
+    plan = pretrain.make_plan(options, 120, 2)
+    history = loop.fit(model, lambda epoch: fixed, losses, None, plan=plan, seed=(0,))
     assert history[-1]["unifrac_loss"] < 0.05 * history[0]["unifrac_loss"]
 
 
@@ -480,165 +482,26 @@ def test_epochs_of_a_small_study_read_it_several_times(study, monkeypatch, least
 
 
 def test_interrupted_run_ends_like_one_that_was_not(study, tmp_path, monkeypatch):
-    groups, store = study.samples, training.Store(tmp_path / "encoder.pt")
+    groups, place = study.samples, Place(tmp_path / "encoder.pt")
     whole, history = pretrain.pretrain(study, np.arange(12), groups, replace(OPTIONS, pretrain_epochs=3), (0,))
 
     class Killed(Exception):
         pass
 
-    saved, calls = checkpoint.save, []
+    saved = checkpoint.save
     options = replace(OPTIONS, pretrain_epochs=3)
 
-    def save_then_die(state, path):
-        saved(state, path)
-        calls.append(path)
-        if len(calls) == 2:
-            raise Killed
+    def save_then_die(record, path):
+        saved(record, path)
+        raise Killed
 
-    monkeypatch.setattr(checkpoint, "save", save_then_die)
-    with pytest.raises(Killed):
-        pretrain.pretrain(study, np.arange(12), groups, options, (0,), store)
-    resumed, again = pretrain.pretrain(study, np.arange(12), groups, options, (0,), store)
-    assert training.lines([again]) == training.lines([history])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint, "save", save_then_die)
+        pretrain.pretrain(study, np.arange(12), groups, options, (0,), place)
+    resumed, again = pretrain.pretrain(study, np.arange(12), groups, options, (0,), place)
+    assert lines([again]) == lines([history])
     for one, two in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert one.equal(two)
-
-
-def test_best_epoch_is_kept_and_patience_ends_the_training():
-    model = torch.nn.Linear(1, 1)
-    seen, scores = [], iter([3.0, 1.0, 2.0, 2.0, 2.0, 0.0])
-
-    def validate():
-        seen.append(model.weight.detach().clone())
-        return {"score": next(scores)}
-
-    def losses(batch, generator):
-        return {"loss": (model(batch) - 5).square().mean()}
-
-    options = replace(OPTIONS, patience=3)
-    history = training.fit(
-        model, lambda epoch: [torch.ones(1, 1)], losses, validate, options=options, epochs=20, steps=1, seed=(0,)
-    )
-    assert len(history) == 5
-    assert model.weight.equal(seen[1])
-
-
-def test_steps_that_are_not_finite_are_skipped_and_counted():
-    model = torch.nn.Linear(1, 1)
-    before = model.weight.detach().clone()
-
-    def losses(batch, generator):
-        return {"loss": model(batch).sum() * torch.inf}
-
-    (row,) = training.fit(
-        model, lambda epoch: [torch.ones(1, 1)], losses, None, options=OPTIONS, epochs=1, steps=1, seed=(0,)
-    )
-    assert row["skipped_steps"] == 1
-    assert model.weight.equal(before)
-
-
-@pytest.mark.parametrize("name", ["warmup_cosine", "cosine", "onecycle", "plateau"])
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
-def test_every_optimizer_and_scheduler_learns(name, optimizer):
-    torch.manual_seed(0)
-    model = torch.nn.Linear(1, 1)
-
-    def losses(batch, generator):
-        return {"loss": (model(batch) - 1).square().mean()}
-
-    options = replace(OPTIONS, scheduler=name, optimizer=optimizer, lr=0.05)
-    history = training.fit(
-        model, lambda epoch: [torch.ones(1, 1)] * 5, losses, None, options=options, epochs=8, steps=5, seed=(0,)
-    )
-    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
-
-
-def test_warmup_is_a_share_of_the_steps():
-    factors = [training.cosine_factor(step, 100, 5.0) for step in range(101)]
-    assert np.argmax(factors) == 5
-    assert factors[5] == 1.0
-    assert factors[100] == pytest.approx(0, abs=1e-12)
-    assert all(later <= earlier for earlier, later in pairwise(factors[5:]))
-
-
-def test_warmup_from_one_on_is_a_number_of_steps():
-    model = torch.nn.Linear(1, 1)
-    for warmup in (0.1, 10):
-        options = replace(OPTIONS, warmup=warmup, lr=1.0)
-        scheduler = training.make_scheduler(training.make_optimizer(model, options), options, 100)
-        factors = [scheduler.lr_lambdas[0](step) for step in range(100)]
-        assert np.argmax(factors) == 10
-
-
-def regression(options: Options, batches: list, epochs: int = 2, **more) -> tuple[torch.nn.Linear, list]:
-    """A linear model trained on fixed batches (x, y)."""
-    torch.manual_seed(0)
-    model = torch.nn.Linear(3, 1)
-
-    def losses(batch, generator):
-        return {"loss": (model(batch[0])[:, 0] - batch[1]).square().mean()}
-
-    history = training.fit(
-        model,
-        lambda epoch: batches,
-        losses,
-        None,
-        options=options,
-        epochs=epochs,
-        steps=len(batches),
-        seed=(0,),
-        **more,
-    )
-    return model, history
-
-
-def pairs(number: int, size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    rng = np.random.default_rng(0)
-    return [
-        (torch.from_numpy(rng.normal(size=(size, 3))).float(), torch.from_numpy(rng.normal(size=size)).float())
-        for _ in range(number)
-    ]
-
-
-def test_accumulated_small_batches_are_one_large_batch():
-    small = pairs(6, 2)
-    large = [tuple(torch.cat(parts) for parts in zip(*small[start : start + 3], strict=True)) for start in (0, 3)]
-    options = replace(OPTIONS, optimizer="sgd", max_grad_norm=100.0)
-    one, _ = regression(replace(options, gradient_accumulation_steps=3), small)
-    two, _ = regression(options, large)
-    torch.testing.assert_close(one.weight, two.weight)
-    other, _ = regression(options, small)
-    assert (other.weight - one.weight).abs().max() > 1e-4
-
-
-def test_gradients_are_clipped_to_the_norm():
-    options = replace(OPTIONS, optimizer="sgd", scheduler="cosine", lr=1.0, weight_decay=0.0)
-    start, _ = regression(options, pairs(1, 4), epochs=0)
-    for norm in (0.01, 0.1):
-        model, _ = regression(replace(options, max_grad_norm=norm), pairs(1, 4), epochs=1)
-        moved = torch.cat([(model.weight - start.weight).flatten(), model.bias - start.bias])
-        assert moved.norm().item() == pytest.approx(norm, rel=1e-4)
-
-
-def test_averaged_weights_follow_the_formula_and_are_the_ones_kept():
-    seen = []
-
-    class Looking:
-        def start(self, history, epochs, steps): ...
-        def step(self, batches, terms, rate): ...
-
-        def epoch(self, history, model):
-            seen.append(model.weight.detach().clone())
-
-    options = replace(OPTIONS, ema=0.9)
-    start, _ = regression(options, pairs(1, 4), epochs=0)
-    model, _ = regression(options, pairs(1, 4), epochs=3, watch=Looking())
-    average = start.weight.detach()
-    for step, weight in enumerate(seen, 1):
-        decay = min(0.9, (1 + step) / (10 + step))
-        average = decay * average + (1 - decay) * weight
-    torch.testing.assert_close(model.weight.detach(), average)
-    assert (model.weight - seen[-1]).abs().max() > 1e-4
 
 
 def test_chunks_give_the_same_gradients_and_keep_less_in_memory(study):
@@ -770,24 +633,20 @@ def test_options_that_do_not_go_together_are_refused(changed, said):
 # --- splits, targets, predictions
 
 
-def test_validation_and_members_never_share_a_group():
+def test_validation_keeps_groups_whole():
     groups = np.repeat([f"g{number}" for number in range(7)], [1, 5, 2, 9, 3, 3, 1])
     held = pretrain.split_groups(groups, 0.3, (0,))
     assert held.any()
     assert not set(groups[held]) & set(groups[~held])
-    part = finetune.deal_groups(groups, 3, (0,))
-    assert all(len(set(part[groups == name])) == 1 for name in np.unique(groups))
-    assert set(part) == {0, 1, 2}
     assert not pretrain.split_groups(np.full(4, "one"), 0.3, (0,)).any()
-    assert (finetune.deal_groups(np.full(4, "one"), 3, (0,)) == -1).all()
 
 
 def test_hidden_asvs_are_about_the_share_asked_and_the_batch_stays_whole(study):
     batch = data.make_batch(study.counts, np.arange(12), 100)
-    hidden = finetune.hide_asvs(batch, 0.5, torch.Generator().manual_seed(0))
+    hidden = batches.hide_asvs(batch, 0.5, torch.Generator().manual_seed(0))
     assert not (hidden.present & ~batch.present).any()
     assert 0.35 < hidden.present.sum() / batch.present.sum() < 0.65
-    assert finetune.hide_asvs(batch, 0.0, torch.Generator()).present.equal(batch.present)
+    assert batches.hide_asvs(batch, 0.0, torch.Generator()).present.equal(batch.present)
 
 
 def test_class_weights_are_inverse_frequencies_and_absent_classes_weigh_nothing():
@@ -1039,7 +898,7 @@ def test_change_of_an_asv_is_the_prediction_without_it(study, encoder, categorie
     one = saved.Saved(trained, encoder, OPTIONS, study.depth, 0, [], [])
     found = attribution.attribute(one, study, np.array([4, 11]))
     asvs = pretext.embed_taxa(encoder, study)
-    keys = predict.sample_keys(study.samples[[4, 11]])
+    keys = batches.sample_keys(study.samples[[4, 11]])
     drawn = data.rarefy(study.counts[[4, 11]], study.depth, (0, predict.PREDICTION_DRAW), keys)
     for row, (name, member) in enumerate(zip(("s4", "s11"), trained.members, strict=True)):
         batch = data.make_batch(drawn, np.array([row]), OPTIONS.token_limit)
@@ -1186,48 +1045,6 @@ def test_pretraining_quality_names_the_references(study, encoder):
     assert alone["unifrac_r2"] is None
 
 
-TOGETHER = """
-import json, sys
-import torch
-from taxoscape.learning import loop as training
-from taxoscape.aam.options import Options
-from taxoscape.aam.presets import SMALL
-
-options = Options(**SMALL | {"gradient_accumulation_steps": int(sys.argv[1])})
-training.settle(options)
-torch.manual_seed(0)
-model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))
-unused = torch.nn.Linear(2, 2)
-model.register_module("unused", unused)
-data = torch.randn(5, 8, 3)
-
-
-def losses(x, generator):
-    return {"loss": (model[2](model[1](model[0](x + torch.rand(8, 3, generator=generator)))) ** 2).mean()}
-
-
-history = training.fit(model, lambda epoch: iter(data), losses, None, options=options, epochs=3, steps=5, seed=(1,))
-if training.team("cpu").rank == 0:
-    print(json.dumps([history, torch.cat([weight.flatten() for weight in model.parameters()]).tolist()]))
-"""
-
-
-def test_two_processes_train_as_one_that_accumulates_twice_as_many_batches(tmp_path, monkeypatch, capsys):
-    """Five batches in steps of four: the last step has one batch, and the second process none."""
-    script = tmp_path / "together.py"
-    script.write_text(TOGETHER)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--local-addr", "127.0.0.1"]
-    command = [sys.executable, *torchrun, str(script), "2"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    two, also = json.loads(done.stdout.splitlines()[-1])
-    monkeypatch.setattr(sys, "argv", [str(script), "4"])
-    runpy.run_path(str(script))
-    one, weights = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert [row["total_loss"] for row in two] == pytest.approx([row["total_loss"] for row in one], rel=1e-5)
-    np.testing.assert_allclose(also, weights, rtol=1e-5, atol=1e-7)
-
-
 # --- going on from an encoder of other samples
 
 
@@ -1256,9 +1073,9 @@ def test_an_encoder_that_has_seen_the_samples_it_is_judged_on_is_refused(study, 
     model = pretrain.make_encoder(OPTIONS, recall=True)
     pretrain.save_encoder(model, OPTIONS, tmp_path / "encoder.pt", study, learned=study.samples[:3])
     state = pretrain.read_encoder(tmp_path / "encoder.pt", OPTIONS)
-    pretrain.check_unseen(state, "encoder.pt", study.samples[3:])
-    with pytest.raises(InputError, match=r"pretrained on 1 samples of this study .* give an encoder of other samples"):
-        pretrain.check_unseen(state, "encoder.pt", study.samples[2:])
+    pretrain.check_unseen(state, "encoder.pt", study.samples[3:], "of this test")
+    with pytest.raises(InputError, match=r"encoder.pt was pretrained on 1 samples .* judged by, of this test"):
+        pretrain.check_unseen(state, "encoder.pt", study.samples[2:], "of this test")
 
 
 def test_an_absent_encoder_is_refused_before_anything_runs():

@@ -12,8 +12,8 @@ from test_aam import OPTIONS, make_study, make_task
 from taxoscape.aam import data, finetune, predict, pretext, pretrain, quality
 from taxoscape.aam.model import standard_abundance
 from taxoscape.errors import InputError
-from taxoscape.learning import checkpoint
-from taxoscape.learning import loop as training
+from taxoscape.learning import checkpoint, device
+from taxoscape.learning.loop import Place
 from taxoscape.learning.target import Target
 
 STRIPE = replace(OPTIONS, stripe_mode=True, reference_samples=5)
@@ -22,7 +22,7 @@ TRAIN = np.arange(10)
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    training.settle(OPTIONS)
+    device.settle("cpu", 1, "device")
 
 
 @pytest.fixture(scope="module")
@@ -142,13 +142,13 @@ def test_interrupted_pretraining_ends_like_one_that_was_not(study, tmp_path, mon
         saved(state, path)
         raise Killed
 
-    store = training.Store(tmp_path / "resume.pt")
+    place = Place(tmp_path / "resume.pt")
     monkeypatch.setattr(checkpoint, "save", save_then_die)
     for _ in range(2):  # killed after the first epoch, and again after the second
         with pytest.raises(Killed):
-            pretrain.pretrain(study, TRAIN, groups, options, (0,), store)
+            pretrain.pretrain(study, TRAIN, groups, options, (0,), place)
     monkeypatch.undo()
-    resumed, _ = pretrain.pretrain(study, TRAIN, groups, options, (0,), store)
+    resumed, _ = pretrain.pretrain(study, TRAIN, groups, options, (0,), place)
     for one, two in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert one.equal(two)
 
@@ -158,10 +158,10 @@ def test_the_checkpoint_names_the_references_and_holds_their_embeddings(study, t
     model, _ = pretrain.pretrain(study, TRAIN, study.samples[TRAIN], options, (0,))
     references = pretrain.references_of(study, TRAIN, options, (0,))
     pretrain.save_encoder(model, options, tmp_path / "encoder.pt", study, references)
-    kept = checkpoint.load(tmp_path / "encoder.pt")["references"]
-    assert kept["samples"] == study.samples[references.rows].tolist()
+    kept = pretrain.read_encoder(tmp_path / "encoder.pt", options).references
+    assert kept.samples == study.samples[references.rows].tolist()
     z = pretext.embed_batches(pretrain.load_encoder(tmp_path / "encoder.pt", options), study, references.batches)
-    torch.testing.assert_close(kept["z"], z)
+    torch.testing.assert_close(kept.z, z)
 
 
 @pytest.mark.parametrize("options", [OPTIONS, STRIPE])

@@ -392,7 +392,7 @@ def test_the_edge_loss_is_the_formula_written_out():
         for i in range(j):
             distance = float(ball.dist(z[i], z[j]))
             on_branch = tree.parent[j] == i
-            expected += (distance - tree.length[j]) ** 2 if on_branch else 0.1 * max(0.0, 0.5 - distance)
+            expected += (distance - tree.length[j]) ** 2 if on_branch else 0.1 * max(0.0, 0.5 - distance) ** 2
     found = edges.edge_loss(z, parent, length, edges.pairs_apart(parent))
     assert float(found) == pytest.approx(expected, rel=1e-6)
     z.requires_grad_()

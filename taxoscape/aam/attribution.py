@@ -13,10 +13,11 @@ import pandas as pd
 import torch
 
 from taxoscape.aam import data, pretext
-from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.data import Study
 from taxoscape.aam.model import Predictor
-from taxoscape.aam.predict import PREDICTION_DRAW, encoded, sample_keys
+from taxoscape.aam.predict import PREDICTION_DRAW, encoded
 from taxoscape.aam.saved import Saved
+from taxoscape.learning.batches import Batch, sample_keys
 from taxoscape.palette import names_at
 
 AT_A_TIME = 64  # copies of a sample, each without another ASV, in one forward pass

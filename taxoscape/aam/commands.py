@@ -20,13 +20,19 @@ from taxoscape.aam.saved import Saved
 from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_json, write_tsv
 from taxoscape.inputs import is_regular
-from taxoscape.learning import loop as training
-from taxoscape.learning.monitor import Monitor
+from taxoscape.learning import device
+from taxoscape.learning.batches import rarefy
+from taxoscape.learning.loop import Place
+from taxoscape.learning.processes import team
 from taxoscape.learning.target import fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring.baselines import Evidence
 
-RESUME = "resume.pt"  # beside what a run writes; removed at its end
+RESUME = "resume.pt"  # next to what a run writes; removed at its end
+SAME_SPLIT = (
+    "the held-out samples of this training; pretrain with the same --seed, --test-size and --group-column, which holds "
+    "out the same samples"
+)
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,14 @@ class Run:
 def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
     """Write encoder.pt, quality.json (on the held-out samples), metrics.jsonl, TensorBoard and figures."""
     check_aam(asdict(options), {})
-    training.settle(options)
-    store = open_store("pretrain", inputs, options, run, encoder=digest(options.encoder))
+    device.settle(options.device, options.threads, "--device")
+    place = open_place("pretrain", inputs, options, run, encoder=digest(options.encoder))
     study = open_study(inputs, run.rarefy_depth, options)
     groups = groups_of(study.samples, inputs)
     rows, seed = np.arange(len(study.samples)), (run.seed,)
-    watch = Monitor(run.folder) if training.team(options.device).rank == 0 else None
-    model, history = pretrain.pretrain(study, rows, groups, options, seed, store, watch)
-    if watch is None:
+    model, history = pretrain.pretrain(study, rows, groups, options, seed, place)
+    if team().rank:
         return
-    watch.close()
     held = pretrain.held_out(groups, options, seed)
     report = quality.judge(model, study, rows[~held], rows[held], options, seed)
     write_json(report, run.folder / "quality.json")
@@ -74,8 +78,9 @@ def pretrain_encoder(inputs: Inputs, options: Options, run: Run) -> None:
         pairs = pretrain.predicted_distances(model, study, fixed, options)
         figures.draw_distances(*(values.cpu().numpy() for values in pairs), run.folder / "distances.png")
     references = pretrain.references_of(study, rows[~held], options, seed)
-    pretrain.save_encoder(model, options, run.folder / "encoder.pt", study, references, study.samples)
-    store.path.unlink(missing_ok=True)
+    learned = study.samples[rows[~held]]
+    pretrain.save_encoder(model, options, run.folder / "encoder.pt", study, references, learned)
+    place.resume.unlink(missing_ok=True)
     found = {name: round(value, 3) for name, value in report.items() if name.endswith("_r2") and value is not None}
     print(f"wrote {run.folder / 'encoder.pt'}; held-out samples: {found}")
 
@@ -93,29 +98,26 @@ def train_predictor(
 
     Without a pretrained `encoder` all weights start at random. `outputs`, where given, must be what the target needs.
     """
-    training.settle(options)
+    device.settle(options.device, options.threads, "--device")
     if options.freeze_base and encoder is None:
         raise InputError("--freeze-base freezes random weights: give --pretrained-encoder too, or leave it out")
     check_aam(asdict(options) | {"stripe_mode": True}, {column: "classification" if classifier else "regression"})
     asked = {"column": column, "classifier": classifier, "encoder": digest(encoder)}
-    store = open_store("train", inputs, options, run, **asked)
+    place = open_place("train", inputs, options, run, **asked)
     study = open_study(inputs, run.rarefy_depth, options)
     values, categories, groups = read_target(study.samples, inputs, column, classifier)
     check_varies(values, column, inputs)
-    known = np.flatnonzero(pd.notna(values))
-    held = pretrain.split_groups(groups[known], options.validation, (run.seed,))
-    learned, held = known[~held], known[held]
+    learned, held = split_known(pd.notna(values), groups, options, run.seed)
     check_split(learned, held, column)
+    if encoder:
+        pretrain.check_unseen(pretrain.read_encoder(encoder, options), encoder, study.samples[held], SAME_SPLIT)
     target = fit_target(column, values[learned], categories, options.quantiles)
     check_outputs(outputs, target.outputs, column)
     base = first_encoder(encoder, study, learned, options, run.seed)
-    watch = Monitor(run.folder) if training.team(options.device).rank == 0 else None
-    model, history = finetune.train_member(
-        study, base, target, (learned, held), values, options, (run.seed,), store, watch
-    )
-    if watch is None:
+    rows = learned, held
+    model, history = finetune.train_member(study, base, target, rows, values, options, (run.seed,), place)
+    if team().rank:
         return
-    watch.close()
     residuals = np.zeros(0)
     if not categories:
         guess = predict.predict(model, study, base, target, held, options, run.seed)[:, target.centre]
@@ -138,14 +140,14 @@ def train_predictor(
     write_tsv(judged, run.folder / "validation.tsv")
     write_json(report, run.folder / "metrics.json")
     figures.draw_predictions(judged, categories, column, "", run.folder / "predictions.png")
-    store.path.unlink(missing_ok=True)
+    place.resume.unlink(missing_ok=True)
     print(report["verdict"])
 
 
 def predict_samples(inputs: Inputs, model: Path, output: Path, **changed: object) -> None:
     """Write predictions of every sample of a table that has the model's depth: sample, prediction, low and high, p_."""
     result = saved.load(model, **changed)
-    training.settle(result.options)
+    device.settle(result.options.device, result.options.threads, "--device")
     study = open_study(inputs, result.depth, result.options)
     write_tsv(predictions(result, study), output)
     print(f"wrote {output}: {len(study.samples)} samples")
@@ -158,7 +160,7 @@ def evaluate_model(inputs: Inputs, model: Path, output: Path, column: str | None
     some. On the table of the training the figures are those of its metrics.json.
     """
     result = saved.load(model, **changed)
-    training.settle(result.options)
+    device.settle(result.options.device, result.options.threads, "--device")
     study = open_study(inputs, result.depth, result.options)
     target = result.trained.target
     values, _, groups = read_target(study.samples, inputs, column or target.name, bool(target.categories))
@@ -190,7 +192,7 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     table = predictions(result, study).set_index("sample").loc[study.samples[fresh]].reset_index()
     table.insert(1, "fold", 0)
     table.insert(2, "truth", values[fresh])
-    counts = data.rarefy(study.counts, study.depth, (result.seed, pretext.FIXED_DRAW)).toarray()
+    counts = rarefy(study.counts, study.depth, (result.seed, pretext.FIXED_DRAW)).toarray()
     theirs = evaluate.baseline_predictions(
         task, study.samples, evidence(result, study, counts), options, result.seed, folds=[0]
     )
@@ -281,7 +283,7 @@ def read_target(
     return values, categories, design["group"].fillna("").to_numpy(dtype=str)
 
 
-def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked: object) -> training.Store:
+def open_place(command: str, inputs: Inputs, options: Options, run: Run, **asked: object) -> Place:
     """Where the run is kept while it is not finished; `resume_from`, where given, is what it starts from."""
     run.folder.mkdir(parents=True, exist_ok=True)
     path = run.folder / RESUME
@@ -297,7 +299,7 @@ def open_store(command: str, inputs: Inputs, options: Options, run: Run, **asked
     files = {name: digest(getattr(inputs, name)) for name in ("table", "tree", "sequences", "taxonomy", "metadata")}
     given = {"group_column": inputs.group_column, "prune_tree": inputs.prune_tree}
     own = {"command": command, "seed": run.seed, "rarefy_depth": run.rarefy_depth}
-    return training.Store(path, chosen | files | given | own | asked)
+    return Place(path, run.folder, chosen | files | given | own | asked)
 
 
 def digest(path: Path | None) -> str:
@@ -305,6 +307,18 @@ def digest(path: Path | None) -> str:
     if path is None or not is_regular(path):
         return ""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+
+
+def split_known(known: np.ndarray, groups: np.ndarray, options: Options, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Samples to learn from and held-out ones among those `known` [N] bool: the split of pretraining on this table.
+
+    Where that leaves a side without a known sample, the groups that are known are split by themselves.
+    """
+    held = pretrain.split_groups(groups, options.validation, (seed,))
+    if not ((known & held).any() and (known & ~held).any()):
+        held = np.zeros(len(known), dtype=bool)
+        held[known] = pretrain.split_groups(groups[known], options.validation, (seed,))
+    return np.flatnonzero(known & ~held), np.flatnonzero(known & held)
 
 
 def check_varies(values: np.ndarray, column: str, inputs: Inputs) -> None:

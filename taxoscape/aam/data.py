@@ -1,4 +1,4 @@
-"""Samples as sets: counts rarefied anew, batches in which every distinct ASV stands once, UniFrac of a batch."""
+"""What the attention model reads of a study: counts, tokens and tree; its batches, and UniFrac of a batch."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +16,7 @@ from taxoscape import tables, trees
 from taxoscape.aam.options import Options
 from taxoscape.aam.tokens import tokenize
 from taxoscape.errors import InputError, examples
+from taxoscape.learning.batches import Batch, make_batch, rarefy
 from taxoscape.taxonomy.lineages import NO_NAME
 
 
@@ -38,21 +39,6 @@ class Study:
         return replace(
             self, **{name: getattr(self, name).to(device) for name in ("tokens", "ancestors", "lengths", "ranks")}
         )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B samples; S = ASVs of the largest, U = distinct ASVs."""
-
-    rows: np.ndarray  # [B] positions in the study
-    unique: torch.Tensor  # [U] taxa
-    gather: torch.Tensor  # [B, S] position in `unique`; 0 where absent
-    present: torch.Tensor  # [B, S]
-    abundance: torch.Tensor  # [B, S] natural log of the share of the sample's reads
-
-    def to(self, device: torch.device) -> "Batch":
-        """The batch with its tensors on a device."""
-        return Batch(self.rows, *(part.to(device) for part in (self.unique, self.gather, self.present, self.abundance)))
 
 
 def read_study(
@@ -162,41 +148,6 @@ def above(tree: trees.TreeArrays, taxa: np.ndarray, prune: bool = False) -> tupl
     return torch.from_numpy(ancestors), torch.from_numpy(lengths.astype(np.float32))
 
 
-def rarefy(
-    counts: scipy.sparse.csr_matrix, depth: int, seed: tuple[int, ...], keys: Sequence[int] | None = None
-) -> scipy.sparse.csr_matrix:
-    """Draw `depth` reads (all where there are fewer) of every sample [N, T].
-
-    The streams are (seed, key of the sample); `keys` [N] are the samples' places where none are given.
-    """
-    drawn = []
-    for row, key in enumerate(range(counts.shape[0]) if keys is None else keys):
-        reads = counts.data[counts.indptr[row] : counts.indptr[row + 1]]
-        generator = np.random.default_rng((*seed, int(key)))
-        drawn.append(generator.multivariate_hypergeometric(reads, min(depth, reads.sum()), method="marginals"))
-    data = np.concatenate(drawn) if drawn else np.zeros(0, dtype=np.int64)
-    rarefied = scipy.sparse.csr_matrix((data, counts.indices.copy(), counts.indptr.copy()), shape=counts.shape)
-    rarefied.eliminate_zeros()
-    return rarefied
-
-
-def make_batch(drawn: scipy.sparse.csr_matrix, rows: np.ndarray, token_limit: int) -> Batch:
-    """Gather samples `rows` of the drawn counts [N, T]; beyond `token_limit` the rarest ASVs of a sample are left out.
-
-    Each distinct ASV of the batch stands once in `unique`. A sample without reads has no ASV present.
-    """
-    sets = [_largest(drawn, row, token_limit) for row in rows]
-    unique, inverse = np.unique(np.concatenate([taxa for taxa, _ in sets]), return_inverse=True)
-    unique = unique if len(unique) else np.zeros(1, dtype=np.int64)
-    size = max(1, *(len(taxa) for taxa, _ in sets))
-    gather = np.zeros((len(rows), size), dtype=np.int64)
-    abundance = np.zeros((len(rows), size), dtype=np.float32)
-    present = np.arange(size) < np.array([len(taxa) for taxa, _ in sets])[:, None]
-    gather[present] = inverse
-    abundance[present] = np.concatenate([np.log(shares) for _, shares in sets])
-    return Batch(np.asarray(rows), *map(torch.from_numpy, (unique, gather, present, abundance)))
-
-
 def drawn_batches(
     study: Study, order: np.ndarray, options: Options, seed: tuple[int, ...], keys: np.ndarray | None = None
 ) -> Iterator[Batch]:
@@ -218,14 +169,6 @@ def drawn_batches(
         return
     with ThreadPoolExecutor(options.num_workers) as workers:
         yield from workers.map(batch_from, starts)
-
-
-def reads_lost(drawn: scipy.sparse.csr_matrix, token_limit: int) -> float:
-    """Share of the drawn reads in ASVs beyond the token limit of their samples."""
-    kept = 0
-    for row in range(drawn.shape[0]):
-        kept += np.sort(drawn.data[drawn.indptr[row] : drawn.indptr[row + 1]])[::-1][:token_limit].sum()
-    return 1.0 - kept / max(1, drawn.sum())
 
 
 def branches(batch: Batch, ancestors: torch.Tensor, weighted: bool = False) -> torch.Tensor:
@@ -268,10 +211,3 @@ def unifrac(batch: Batch, ancestors: torch.Tensor, lengths: torch.Tensor, weight
 def faith(batch: Batch, ancestors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """Natural log of 1 + Faith's PD [B], the length of all branches of a sample."""
     return torch.log1p(branches(batch, ancestors) @ lengths)
-
-
-def _largest(drawn: scipy.sparse.csr_matrix, row: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    start, stop = drawn.indptr[row], drawn.indptr[row + 1]
-    taxa, reads = drawn.indices[start:stop].astype(np.int64), drawn.data[start:stop]
-    order = np.argsort(-reads, kind="stable")[:limit]
-    return taxa[order], reads[order] / max(1, reads.sum())

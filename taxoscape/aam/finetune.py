@@ -1,27 +1,29 @@
 """Fine-tuning: the members of a fold learn a host variable on top of the pretrained encoder.
 
-The training groups are dealt into as many parts as there are members; member m is stopped on part m and trained on
-the others. Averaged, they use every training sample, and each sample has a prediction of the member that did not
-train on it: its residual calibrates the prediction intervals (CV+; Barber et al. 2021, Annals of Statistics 49:486).
+The training groups are split into as many parts as there are members, stratified by the target; member m is stopped on
+part m and trained on the others. Averaged, they use every training sample, and each sample has a prediction of the
+member that did not train on it: its residual calibrates the prediction intervals (CV+; Barber et al. 2021, Annals of
+Statistics 49:486).
 """
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from taxoscape.aam import data, pretext, pretrain
-from taxoscape.aam.data import Batch, Study
-from taxoscape.aam.model import Encoder, Predictor, SampleEncoder, standard_abundance
+from taxoscape.aam.data import Study
+from taxoscape.aam.model import Encoder, Predictor, SampleEncoder
 from taxoscape.aam.options import Options
 from taxoscape.aam.predict import encoded, outputs_of, predict
 from taxoscape.errors import InputError
-from taxoscape.learning import loop as training
-from taxoscape.learning.loop import Store, Watch
+from taxoscape.learning import batches, loop
+from taxoscape.learning.batches import Batch
+from taxoscape.learning.layers import standard_abundance
+from taxoscape.learning.loop import Place
 from taxoscape.learning.target import Target, fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring import metrics
@@ -38,19 +40,17 @@ class Trained:
 
 
 def train_fold(
-    study: Study, base: Encoder, task: Task, fold: int, options: Options, seed: int, folder: Path | None = None
+    study: Study, base: Encoder, task: Task, fold: int, options: Options, seed: int, place: Place = Place()
 ) -> Trained:
     """Train the members of a fold; each predicts the training samples that stopped it."""
     train, _ = task.rows(fold)
     target = fit_target(task.name, task.values[train], task.categories, options.quantiles)
-    part = deal_groups(task.groups[train], options.members, (seed, fold))
+    part = task.parts(train, options.members, (seed, fold))
     members, histories, residuals = [], [], [np.zeros(0)]
     for member in range(max(1, part.max() + 1)):
         learned, held = train[part != member], train[part == member]
-        store = Store(folder / f"member{member}.pt") if folder else None
-        model, history = train_member(
-            study, base, target, (learned, held), task.values, options, (seed, fold, member), store
-        )
+        rows, own = (learned, held), place.of(f"member{member}")
+        model, history = train_member(study, base, target, rows, task.values, options, (seed, fold, member), own)
         members.append(model)
         histories.append(history)
         if not target.categories:
@@ -67,24 +67,6 @@ def predict_fold(
     return np.mean(guesses, axis=0)
 
 
-def deal_groups(groups: np.ndarray, members: int, seed: tuple[int, ...]) -> np.ndarray:
-    """Member [n] that each sample stops: groups shuffled, the largest first, each to the part with fewest samples.
-
-    There are no more parts than groups; with one group nothing is held out (-1).
-    """
-    names, counts = np.unique(groups, return_counts=True)
-    parts = min(members, len(names))
-    if len(names) < 2:
-        return np.full(len(groups), -1)
-    order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-counts[order], kind="stable")]
-    filled, part = np.zeros(max(2, parts)), np.zeros(len(names), dtype=np.int64)
-    for group in order:
-        part[group] = filled.argmin()
-        filled[part[group]] += counts[group]
-    return part[np.searchsorted(names, groups)]
-
-
 def train_member(
     study: Study,
     base: Encoder,
@@ -93,8 +75,7 @@ def train_member(
     values: np.ndarray,
     options: Options,
     seed: tuple[int, ...],
-    store: Store | None = None,
-    watch: Watch | None = None,
+    place: Place = Place(),
 ) -> tuple[Predictor, list[dict[str, float]]]:
     """Train one member on rows[0], stopped on rows[1] (may be empty); `values` [N] are the target's raw values.
 
@@ -103,7 +84,7 @@ def train_member(
     train, held = rows
     truth = target.encode(values).to(options.device)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.stream(*seed))
+        torch.manual_seed(loop.stream(*seed))
         model = make_predictor(base, study, train, target, options)
     if options.compile_model:
         pretrain.compile_parts(model)
@@ -116,7 +97,7 @@ def train_member(
         return data.drawn_batches(study, order, options, (*seed, epoch))
 
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        batch = hide_asvs(batch, options.dropout, generator)
+        batch = batches.hide_asvs(batch, options.dropout, generator)
         if options.count_weight:
             return losses_with_counts(model, study, batch, asvs, error, truth[batch.rows], options, generator)
         outputs = outputs_of(model, study, batch, asvs, options.asv_chunk_size).float()
@@ -126,25 +107,16 @@ def train_member(
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in fixed])
         scores = {"target_loss": float(error(outputs, truth[held])), **held_out_metrics(outputs, truth[held], target)}
         if options.count_weight:
-            stream = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
+            stream = torch.Generator().manual_seed(loop.stream(*seed, pretext.FIXED_DRAW))
             parts = [losses_with_counts(model, study, b, asvs, error, truth[b.rows], options, stream) for b in fixed]
             scores["count_loss"] = float(np.mean([part["count_loss"].item() for part in parts]))
         scores["total_loss"] = scores["target_loss"] + scores.get("count_loss", 0.0)
         return {"score": to_lower(scores, options.best_metric), **scores}
 
-    history = training.fit(
-        model,
-        epoch_batches,
-        losses,
-        validate if len(held) else None,
-        options=options,
-        epochs=options.epochs,
-        steps=-(-len(train) // options.batch_size),
-        seed=seed,
-        store=store,
-        watch=watch,
+    plan = pretrain.make_plan(options, options.epochs, -(-len(train) // options.batch_size))
+    return model, loop.fit(
+        model, epoch_batches, losses, validate if len(held) else None, plan=plan, seed=seed, place=place
     )
-    return model, history
 
 
 def losses_with_counts(
@@ -215,12 +187,6 @@ def make_predictor(base: Encoder, study: Study, train: np.ndarray, target: Targe
         seen = pretrain.taxa_of(study, train)
         model.sample.standardise(pretext.embed_taxa(base, study, seen)[seen, : base.dim])
     return model
-
-
-def hide_asvs(batch: Batch, share: float, generator: torch.Generator) -> Batch:
-    """Hide a random `share` of each sample's ASVs, so that no prediction hangs on a single one."""
-    kept = torch.rand(batch.present.shape, generator=generator) >= share
-    return replace(batch, present=batch.present & kept.to(batch.present.device))
 
 
 def pinball(outputs: torch.Tensor, values: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:

@@ -14,34 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from taxoscape.aam.clades import Clades, bray_curtis, spread, tanimoto_distance
 from taxoscape.aam.recall import Recall
 from taxoscape.aam.tokens import PAD, VOCABULARY
+from taxoscape.learning.layers import Block, standard_abundance
 
 BUCKETS = 8  # parts of a batch's sequences by length, where lengths differ
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block; keys that are absent get no attention."""
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.query_key_value, self.mixed = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.wide, self.narrow = nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim)
-
-    def forward(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
-        """Attend and mix: x [B, S, D], present [B, S] or None (all) -> [B, S, D]."""
-        x = x + functional.dropout(self.attend(self.norm_attention(x), present), self.dropout, self.training)
-        hidden = functional.gelu(self.wide(self.norm_mlp(x)))
-        return x + functional.dropout(self.narrow(hidden), self.dropout, self.training)
-
-    def attend(self, x: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
-        """Multi-head attention softmax(QK'/sqrt(D/h))V over the present keys."""
-        batch, length, dim = x.shape
-        split = self.query_key_value(x).view(batch, length, 3, self.heads, dim // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each [B, h, S, D/h]
-        mask = None if present is None else present[:, None, None, :]
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.mixed(mixed.transpose(1, 2).reshape(batch, length, dim))
 
 
 class AttentionPool(nn.Module):
@@ -74,7 +49,7 @@ class NucleotideEncoder(nn.Module):
         self.letters = nn.Embedding(patch * VOCABULARY, dim)
         self.places = nn.Parameter(0.02 * torch.randn(1 + math.ceil(max_bp / patch), dim))
         self.start = nn.Parameter(0.02 * torch.randn(dim))
-        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout, widening=4) for _ in range(layers))
         self.norm, self.pool = nn.LayerNorm(dim), AttentionPool(dim)
         self.nucleotides = nn.Linear(dim, patch * 4)
         nn.init.zeros_(self.nucleotides.weight)
@@ -135,11 +110,6 @@ class NucleotideEncoder(nn.Module):
         return self.nucleotides(hidden).reshape(len(hidden), -1, 4)[:, :length]
 
 
-def standard_abundance(abundance: torch.Tensor) -> torch.Tensor:
-    """Log shares run from about -8 (1/depth) to 0; brought to about -1.5 to 1.5."""
-    return (abundance + 5.0) / 2.5
-
-
 class SampleEncoder(nn.Module):
     """Set of (ASV embedding, log relative abundance) -> sample embedding; no order, no positions.
 
@@ -153,7 +123,7 @@ class SampleEncoder(nn.Module):
         self.enter = nn.Linear(dim, dim)
         self.abundance = nn.Sequential(nn.Linear(1, dim), nn.GELU(), nn.Linear(dim, dim))
         self.sample = nn.Parameter(0.02 * torch.randn(dim))
-        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout, widening=4) for _ in range(layers))
         self.norm, self.pool = nn.LayerNorm(dim), AttentionPool(dim)
         self.leave = nn.Linear(dim, dim)
 

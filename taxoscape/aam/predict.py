@@ -1,15 +1,14 @@
 """Prediction: several rarefaction draws, averaged, by every member of a fold; intervals from held-out residuals."""
 
-import zlib
-
 import numpy as np
 import pandas as pd
 import torch
 
 from taxoscape.aam import data, pretext
-from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.data import Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
+from taxoscape.learning.batches import Batch, sample_keys
 from taxoscape.learning.target import Target
 
 # Stream of the draws that predictions average; no epoch reaches it.
@@ -22,7 +21,7 @@ def predict(
 ) -> np.ndarray:
     """Predict samples `rows` [n]: numbers in the target's unit [n, 1], or class probabilities [n, C].
 
-    Averages options.prediction_draws rarefaction draws, the same for all models of one seed. A sample's draws hang on
+    Averages options.prediction_draws rarefaction draws, the same for all models of one seed. A sample's draws depend on
     its id alone, so that its prediction does not depend on which others are in the table.
     """
     if not len(rows):
@@ -35,11 +34,6 @@ def predict(
         outputs = torch.cat([outputs_of(model, study, batch, asvs) for batch in batches])
         total += outputs.softmax(dim=1) if target.categories else outputs * target.std + target.mean
     return (total / options.prediction_draws).double().cpu().numpy()
-
-
-def sample_keys(names: np.ndarray) -> np.ndarray:
-    """Number of each sample's streams of reads, from its id."""
-    return np.array([zlib.crc32(name.encode()) for name in names])
 
 
 def outputs_of(model: Predictor, study: Study, batch: Batch, asvs: torch.Tensor | None, chunk: int = 0) -> torch.Tensor:

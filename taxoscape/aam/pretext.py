@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from taxoscape import inputs
 from taxoscape.aam import data
-from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.data import Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
 from taxoscape.errors import InputError, examples
+from taxoscape.learning.batches import Batch
 
 METRICS = ("unifrac", "weighted", "faith_pd", "taxonomy", "combined")
 # One draw of reads for all that is computed once; training epochs count from 0 and never reach it.

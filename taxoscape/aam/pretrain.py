@@ -11,23 +11,47 @@ from torch.nn import functional
 
 from taxoscape import inputs
 from taxoscape.aam import data, pretext, tokens
-from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.data import Study
 from taxoscape.aam.model import Encoder, Predictor
 from taxoscape.aam.options import Options
 from taxoscape.aam.pretext import References, Scales
 from taxoscape.errors import InputError, examples
-from taxoscape.learning import checkpoint
-from taxoscape.learning import loop as training
-from taxoscape.learning.loop import Store, Watch
+from taxoscape.learning import batches, checkpoint, loop
+from taxoscape.learning.batches import Batch
+from taxoscape.learning.loop import Place, Plan
+from taxoscape.learning.processes import team
 from taxoscape.scoring import metrics
 
 SIZES = ("embedding_dim", "attention_heads", "attention_layers", "max_bp", "patch", "clades")
 HEADS = ("faith.", "ranks.", "recall.")  # weights that only pretraining uses
+OTHER_STUDIES = (
+    "the samples of this study: aam.encoder is to be one of other studies; the workflow itself pretrains it further on "
+    "the training samples of each fold"
+)
 KEPT = (
     "recall.doubt",
     "recall.sharpness",
     "recall.nearby",
 )  # of these, what pretraining on another study goes on from
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Reference samples of stripe mode and their embeddings [R, K or D]."""
+
+    samples: list[str]
+    z: torch.Tensor
+
+
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """A pretrained encoder: its sizes, weights, the samples that it learned from, and what its heads predicted."""
+
+    sizes: dict[str, int]
+    model: dict[str, torch.Tensor]
+    samples: list[str]
+    references: Bank | None  # of stripe mode
+    clades: list[list[str]]  # of the taxonomy heads
 
 
 @dataclass(frozen=True)
@@ -62,8 +86,7 @@ def pretrain(
     groups: np.ndarray,
     options: Options,
     seed: tuple[int, ...],
-    store: Store | None = None,
-    watch: Watch | None = None,
+    place: Place = Place(),
 ) -> tuple[Encoder, list[dict[str, float]]]:
     """Train an encoder on samples `rows` of the study, `groups` [n] theirs; validation samples are drawn by group.
 
@@ -75,9 +98,8 @@ def pretrain(
     train, held = rows[~validation], rows[validation]
     fixed = pretext.fixed_batches(study, pretext.paired(held, seed), options, seed)
     goal = make_goal(study, train, options, seed)
-    lost = data.reads_lost(
-        data.rarefy(study.counts[rows], study.depth, (*seed, pretext.FIXED_DRAW)), options.token_limit
-    )
+    drawn = batches.rarefy(study.counts[rows], study.depth, (*seed, pretext.FIXED_DRAW))
+    lost = batches.reads_lost(drawn, options.token_limit)
     print(f"{lost:.2%} of the reads lie beyond the {options.token_limit} most abundant ASVs of their samples, unread")
     model = start(study, train, goal.scales, options, seed)
     if before:
@@ -95,24 +117,37 @@ def pretrain(
     def losses(batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         return pretraining_losses(model, study, batch, options, goal, generator)
 
-    history = training.fit(
-        model,
-        epoch_batches,
-        losses,
-        (lambda: validation_scores(model, study, fixed, options, goal.scales, seed)) if len(held) else None,
-        options=options,
-        epochs=options.pretrain_epochs,
-        steps=number,
-        seed=seed,
-        store=store,
-        watch=watch,
+    def validate() -> dict[str, float]:
+        return validation_scores(model, study, fixed, options, goal.scales, seed)
+
+    plan = make_plan(options, options.pretrain_epochs, number)
+    return model, loop.fit(
+        model, epoch_batches, losses, validate if len(held) else None, plan=plan, seed=seed, place=place
     )
-    return model, history
+
+
+def make_plan(options: Options, epochs: int, number: int) -> Plan:
+    """Plan of `epochs` rounds of `number` batches."""
+    return Plan(
+        rounds=epochs,
+        batches=number,
+        lr=options.lr,
+        weight_decay=options.weight_decay,
+        patience=options.patience,
+        ema=options.ema,
+        warmup=options.warmup,
+        optimizer=options.optimizer,
+        scheduler=options.scheduler,
+        max_grad_norm=options.max_grad_norm,
+        accumulation=options.gradient_accumulation_steps,
+        mixed_precision=options.mixed_precision,
+        device=options.device,
+    )
 
 
 def batches_of_epoch(samples: int, options: Options) -> int:
     """Batches that an epoch reads: the training samples once, or more so that all epochs take pretrain_steps."""
-    at_a_time = options.gradient_accumulation_steps * training.team(options.device).size
+    at_a_time = options.gradient_accumulation_steps * team().size
     steps = -(-options.pretrain_steps // max(1, options.pretrain_epochs))
     return max(-(-samples // options.batch_size), steps * at_a_time)
 
@@ -144,7 +179,7 @@ def references_of(study: Study, train: np.ndarray, options: Options, seed: tuple
 def start(study: Study, train: np.ndarray, scales: Scales, options: Options, seed: tuple[int, ...]) -> Encoder:
     """Encoder of random weights on the scales of the training samples."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.stream(*seed))
+        torch.manual_seed(loop.stream(*seed))
         classes = tuple(map(len, study.names)) if pretext.has_taxonomy(options) else ()
         model = make_encoder(options, pretext.has_faith(options), classes, recall=True).eval()
         seen = taxa_of(study, train)
@@ -169,7 +204,9 @@ def untrained(study: Study, train: np.ndarray, options: Options, seed: tuple[int
 
 
 def check_pretext(study: Study, options: Options) -> None:
-    """Raise InputError where what is to be predicted cannot be had."""
+    """Raise InputError where what is to be predicted is not there, or needs a single process."""
+    if team().size > 1 and options.stripe_mode:
+        raise InputError("stripe_mode keeps one memory bank and trains in one process: use --no-stripe-mode")
     if pretext.has_taxonomy(options) and not study.names:
         raise InputError(f"unifrac_metric={options.unifrac_metric} needs the features' lineages: give a taxonomy")
 
@@ -219,7 +256,7 @@ def validation_nucleotides(
     model: Encoder, study: Study, batches: list[Batch], options: Options, seed: tuple[int, ...]
 ) -> float:
     """Mean loss of masked nucleotides over the batches' ASVs, each once, the same ones masked every time."""
-    generator = torch.Generator().manual_seed(training.stream(*seed, pretext.FIXED_DRAW))
+    generator = torch.Generator().manual_seed(loop.stream(*seed, pretext.FIXED_DRAW))
     clean = study.tokens[torch.cat([batch.unique for batch in batches]).unique()]
     seen, masked = tokens.mask_nucleotides(clean, options.mask, generator)
     logits = model.restore(seen, clean, pretext.CHUNK)
@@ -285,43 +322,39 @@ def taxa_of(study: Study, rows: np.ndarray) -> torch.Tensor:
 
 def load_encoder(path: str | Path, options: Options) -> Encoder:
     """Read a pretrained encoder. Raises InputError when it was made with other sizes."""
-    state = read_encoder(path, options)
-    model = make_encoder(options)
+    saved, model = read_encoder(path, options), make_encoder(options)
     with inputs.foreign(f"{path}, a pretrained encoder,", "give an encoder.pt as this version's pretraining wrote it"):
-        model.load_state_dict({name: value for name, value in state["model"].items() if not name.startswith(HEADS)})
+        model.load_state_dict({name: value for name, value in saved.model.items() if not name.startswith(HEADS)})
     return model.eval()
 
 
-def read_encoder(path: str | Path, options: Options) -> dict:
-    """What save_encoder wrote. Raises InputError when it is of other sizes."""
-    state = checkpoint.load(path)
-    if "sizes" not in state:
-        raise InputError(f"{path} is no pretrained encoder: give the encoder.pt that pretraining wrote")
+def read_encoder(path: str | Path, options: Options) -> PretrainedEncoder:
+    """Read what save_encoder wrote. Raises InputError when it has other sizes."""
+    saved = checkpoint.load(path, PretrainedEncoder, "give the encoder.pt that pretraining wrote")
     sizes = {name: getattr(options, name) for name in SIZES}
-    if state["sizes"] != sizes:
+    if saved.sizes != sizes:
         raise InputError(
-            f"{path} holds an encoder of {state['sizes']}, asked for is one of {sizes}: "
+            f"{path} holds an encoder of {saved.sizes}, but the options ask for {sizes}: "
             "give the same sizes, or pretrain again"
         )
-    return state
+    return saved
 
 
 @torch.no_grad()
-def go_on_from(model: Encoder, state: dict) -> None:
+def go_on_from(model: Encoder, saved: PretrainedEncoder) -> None:
     """Give an encoder the weights of another, pretrained on other samples; it knows the ASVs of both."""
-    taken = {name: value for name, value in state["model"].items() if not name.startswith(HEADS) or name in KEPT}
+    taken = {name: value for name, value in saved.model.items() if not name.startswith(HEADS) or name in KEPT}
     model.load_state_dict(taken, strict=False)
-    known = state["model"]["recall.known"].to(model.recall.known.device)
+    known = saved.model["recall.known"].to(model.recall.known.device)
     model.recall.known = torch.cat([model.recall.known, known]).unique(dim=0)
 
 
-def check_unseen(state: dict, path: str | Path, samples: np.ndarray) -> None:
-    """Raise InputError where an encoder has learned from any of these samples [n], ids."""
-    seen = sorted(set(state["samples"]) & set(samples))
+def check_unseen(saved: PretrainedEncoder, path: str | Path, samples: np.ndarray, which: str) -> None:
+    """Raise InputError where an encoder has learned from any of these samples [n] (ids); `which` says what they are."""
+    seen = sorted(set(saved.samples) & set(samples))
     if seen:
         raise InputError(
-            f"{path} was pretrained on {len(seen)} samples of this study ({examples(seen)}), on which its folds are "
-            "judged: give an encoder of other samples; the workflow goes on with each fold's own training samples"
+            f"{path} was pretrained on {len(seen)} samples ({examples(seen)}) that it would be judged by, {which}"
         )
 
 
@@ -338,10 +371,9 @@ def save_encoder(
     Of stripe mode the reference samples (of `study`) and their embeddings are kept too, of taxonomy the clades.
     """
     sizes = {name: getattr(options, name) for name in SIZES}
-    state = {"sizes": sizes, "model": model.state_dict(), "samples": list(map(str, learned))}
+    bank = None
     if references:
         references.refresh(model)
-        state["references"] = {"samples": study.samples[references.rows].tolist(), "z": references.z}
-    if len(model.ranks):
-        state["clades"] = [list(names) for names in study.names]
-    checkpoint.save(state, path)
+        bank = Bank(study.samples[references.rows].tolist(), references.z)
+    clades = [list(names) for names in study.names] if len(model.ranks) else []
+    checkpoint.save(PretrainedEncoder(sizes, model.state_dict(), list(map(str, learned)), bank, clades), path)

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from taxoscape.aam import data, pretext, pretrain, recall, tokens
-from taxoscape.aam.data import Batch, Study
+from taxoscape.aam.data import Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
-from taxoscape.learning import loop as training
+from taxoscape.learning import loop
+from taxoscape.learning.batches import Batch
 from taxoscape.scoring import metrics
 
 
@@ -37,7 +38,7 @@ def judge(
     # ASVs longer than max_bp may agree in all that is read of them.
     strange = ~np.isin(*(recall.key(part).cpu().numpy() for part in (study.tokens[:, 1:], known)))
     new = strange if strange.any() else np.ones(len(strange), dtype=bool)
-    generator = torch.Generator().manual_seed(training.stream(*seed))
+    generator = torch.Generator().manual_seed(loop.stream(*seed))
     report |= {"asvs_new": int(strange.sum())}
     if pretext.has_taxonomy(options):
         report |= clade_quality(model, study, new, seen_asvs)

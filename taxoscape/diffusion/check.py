@@ -1,8 +1,7 @@
 """Settings of section `diffusion` that no study can have, before any job."""
 
 from taxoscape.errors import InputError
-
-HEADS = 4  # of attention; every width is a multiple of it
+from taxoscape.learning import HEADS
 
 
 def check_diffusion(config: dict) -> None:

@@ -15,10 +15,10 @@ from torch.nn import functional
 
 from taxoscape import raster_torch
 from taxoscape.basis import Basis
-from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.denoiser import time_features
 from taxoscape.errors import InputError
+from taxoscape.learning import HEADS
 from taxoscape.learning.conditions import ConditionTokens
+from taxoscape.learning.layers import angle, time_features, zero_
 
 # Channels of the U-Net that share one normalisation.
 GROUP = 4
@@ -105,8 +105,8 @@ class LandscapeDenoiser(nn.Module):
 
     `patch` x `patch` pixels share a place of the U-Net, each with channels of its own (space to depth): most pixels
     lie between taxa, and so `patch`^2 times fewer places are convolved. `blocks` are its resolutions, each with twice
-    the channels of the one before; metadata tokens are attended to at the lowest. The time is the angle
-    atan2(s, a) / (pi / 2).
+    the channels of the one before; metadata tokens are attended to at the lowest. The time is that
+    of learning.layers.angle.
     """
 
     def __init__(self, canvas: Canvas, categories: list[int], width: int, blocks: int, dropout: float, patch: int):
@@ -128,10 +128,8 @@ class LandscapeDenoiser(nn.Module):
             norm_num_groups=width // GROUP,
             dropout=dropout,
         )
-        self.through = nn.Linear(width, 1)
-        for layer in (self.unet.conv_out, self.through):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.through = zero_(nn.Linear(width, 1))
+        zero_(self.unet.conv_out)
 
     def forward(
         self,
@@ -141,7 +139,7 @@ class LandscapeDenoiser(nn.Module):
         values: torch.Tensor,
         missing: torch.Tensor,
     ) -> torch.Tensor:
-        time = torch.atan2(noise, signal) / (math.pi / 2)
+        time = angle(signal, noise)
         image = self.apart(self.raster.draw(noisy))
-        said = self.unet(image, TIMES * time, self.tokens(values, missing)).sample
-        return self.raster.read(self.together(said)) + self.through(time_features(time, self.width)) * noisy
+        predicted = self.unet(image, TIMES * time, self.tokens(values, missing)).sample
+        return self.raster.read(self.together(predicted)) + self.through(time_features(time, self.width)) * noisy

@@ -33,8 +33,8 @@ class Terms:
         tensors = {name: getattr(self, name).to(device) for name in ("mean", "std", "pairs", "closeness")}
         return replace(self, **tensors)
 
-    def __call__(self, clean: torch.Tensor, signal: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Weighted terms of estimates of x_0 [B, D], standardised, at signal and noise [B]: a number.
+    def __call__(self, clean: torch.Tensor, signal: torch.Tensor, noise: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Weighted terms of the loss, of estimates of x_0 [B, D], standardised, at signal and noise [B].
 
         Compositional: |mean of the log-ratios|, which of centred ones is 0. Phylogenetic: mean difference |x_i - x_j|
         of relatives, weighted by closeness. Each sample counts with min(SNR, CLEAR) / CLEAR: of noise nothing is known.
@@ -43,7 +43,10 @@ class Terms:
         off = logratios.mean(dim=1).abs()
         apart = (logratios[:, self.pairs[0]] - logratios[:, self.pairs[1]]).abs() @ self.closeness
         known = (signal**2 / noise**2).clamp(max=CLEAR) / CLEAR
-        return (known * (self.compositional * off + self.phylogenetic * apart)).mean()
+        return {
+            "compositional_loss": self.compositional * (known * off).mean(),
+            "phylogenetic_loss": self.phylogenetic * (known * apart).mean(),
+        }
 
 
 def make_terms(weights: tuple[float, float], scaler: Scaler, relatives: tuple[np.ndarray, np.ndarray]) -> Terms:

@@ -12,7 +12,7 @@ from taxoscape.learning.communities import Study
 
 
 def write_communities(
-    model: dict,
+    model: models.Generator,
     asked: tuple[np.ndarray, np.ndarray],
     names: Sequence[str],
     study: Study,
@@ -26,7 +26,7 @@ def write_communities(
     `landscapes` is laid out as images/composition.npz: with the study's basis its values are images, and back.
     """
     blocks = []
-    for counts in models.blocks(model, *asked, study.depth, seed):
+    for counts in models.blocks(model, *asked, seed):
         blocks.append(scipy.sparse.csr_matrix(counts))
         print(f"{sum(block.shape[0] for block in blocks):,} of {len(names):,} communities", flush=True)
     counts = scipy.sparse.vstack(blocks)

@@ -1,6 +1,6 @@
 """The loss on the branches of a tree, over all its nodes, as hyperbolic embeddings of graphs are often trained.
 
-f = sum over branches (d(child, parent) - length)^2 + 0.1 sum over all other pairs of nodes max(0, 0.5 - d)
+f = sum over branches (d(child, parent) - length)^2 + 0.1 sum over all other pairs of nodes max(0, 0.5 - d)^2
 
 Lengths are taken as they are, in a ball of curvature -1. It is here to be compared: branches that fit do not make
 paths that fit, and the hinge drives apart what lies closer in the tree than 0.5 substitutions/site.
@@ -18,7 +18,7 @@ def edge_loss(z: torch.Tensor, parent: torch.Tensor, length: torch.Tensor, apart
     """Loss of ball coordinates z [M, d] of a tree's nodes: parent [M] (the root first), length [M], apart [M, M]."""
     distance = gram_distances(z)
     branch = distance[torch.arange(1, len(z)), parent[1:]]
-    return ((branch - length[1:]) ** 2).sum() + HINGE * (torch.relu(TAU - distance) * apart).sum()
+    return ((branch - length[1:]) ** 2).sum() + HINGE * (torch.relu(TAU - distance) ** 2 * apart).sum()
 
 
 def pairs_apart(parent: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Baselines: what a forecast has to beat. Each gives log-ratios and shares for tasks, knowing what the forecast knows.
 
 Persistence is the last earlier sample; the subject mean that of all earlier ones; the population is the kernel mean
-of the other subjects at that time; ridge AR(1) is linear in the last earlier sample and in time.
+of the other subjects at that time; ridge AR(1) is linear in the last earlier sample and in time. Their intervals are
+the errors that they made of the held-out subjects as far ahead (`scatter`).
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from taxoscape.forecast.courses import Courses, Task
 NAMES = ("persistence", "subject mean", "population at that time", "ridge AR(1)")
 # Penalties of the ridge that are tried, in samples.
 PENALTIES = (100.0, 1000.0, 10000.0, 100000.0)
+# Held-out tasks that a bin needs for a scatter of its own: with fewer, 90 % intervals end at the largest errors.
+ENOUGH = 20
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,34 @@ class Point:
 
     values: np.ndarray
     shares: np.ndarray
+
+
+def points(
+    courses: Courses, found: Anchor, learned: list[Task], held_out: list[Task], tasks: list[Task]
+) -> dict[str, Point]:
+    """Forecasts of tasks by every baseline; the ridge is fitted to `learned` and its penalty chosen by `held_out`."""
+    made = (
+        persistence(courses, tasks),
+        subject_mean(courses, tasks),
+        population(found, tasks),
+        ridge(courses, found, learned, held_out, tasks),
+    )
+    return dict(zip(NAMES, made, strict=True))
+
+
+def scatter(bins: np.ndarray, number: int, draws: int) -> np.ndarray:
+    """Rows [K, draws] of held-out tasks, in bins [P] by how far ahead, whose errors scatter a forecast of each bin.
+
+    They are spread evenly over the tasks of the bin. A bin of fewer than ENOUGH tasks borrows those of the nearest bin
+    that has enough (of two equally near, the one further ahead); where no bin has, all tasks are taken.
+    """
+    enough = np.flatnonzero(np.bincount(bins, minlength=number) >= ENOUGH)
+    rows = []
+    for wanted in range(number):
+        nearest = min(enough, key=lambda other, wanted=wanted: (abs(other - wanted), -other), default=None)
+        tasks = np.arange(len(bins)) if nearest is None else np.flatnonzero(bins == nearest)
+        rows.append(tasks[np.linspace(0, len(tasks) - 1, draws).round().astype(int)])
+    return np.array(rows)
 
 
 def persistence(courses: Courses, tasks: list[Task]) -> Point:

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.denoiser import Attention, Layer, time_features
+from taxoscape.learning import HEADS
 from taxoscape.learning.conditions import ConditionTokens
+from taxoscape.learning.layers import Attention, Block, TimeEmbedding, zero_
 
 # Numbers per taxon that the anchor gives: its forecast, the population's, the forecast share and the last value.
 ANCHORED = 4
@@ -44,6 +44,10 @@ class Context:
     def take(self, rows: torch.Tensor | slice) -> "Context":
         """The forecasts at these rows."""
         return Context(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def to(self, device: torch.device) -> "Context":
+        """The context on a device."""
+        return Context(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class History(nn.Module):
@@ -75,8 +79,8 @@ class Encoded(nn.Module):
         taxa = self.taxa + self.anchored(context.anchored) + self.history(context.history, context.present)
         numbers = self.numbers(context.numbers)
         query = (numbers + taxa.mean(dim=1))[:, None]
-        said = self.attention(query, self.tokens(context.fields, context.missing))  # [B, 1, W]
-        return taxa, numbers + said[:, 0]
+        attended = self.attention(query, self.tokens(context.fields, context.missing))  # [B, 1, W]
+        return taxa, numbers + attended[:, 0]
 
 
 class Denoiser(nn.Module):
@@ -84,16 +88,11 @@ class Denoiser(nn.Module):
 
     def __init__(self, taxa: int, categories: list[int], width: int, blocks: int, dropout: float):
         super().__init__()
-        self.width = width
-        self.encode = Encoded(taxa, categories, width)
-        self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.encode, self.time = Encoded(taxa, categories, width), TimeEmbedding(width)
         self.enter = nn.Linear(1, width)
-        self.layers = nn.ModuleList(Layer(width, dropout) for _ in range(blocks))
-        self.mixing = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
-        self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, 1)
-        for linear in (*self.mixing, self.leave):
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
+        self.layers = nn.ModuleList(Block(width, 0, dropout, modulated=True) for _ in range(blocks))
+        self.mixing = nn.ModuleList(zero_(nn.Linear(width, width)) for _ in range(blocks))
+        self.norm, self.leave = nn.LayerNorm(width), zero_(nn.Linear(width, 1))
 
     def forward(
         self,
@@ -103,10 +102,9 @@ class Denoiser(nn.Module):
         taxa: torch.Tensor,
         community: torch.Tensor,
     ) -> torch.Tensor:
-        time = self.time(time_features(torch.atan2(noise, signal) / (math.pi / 2), self.width))
-        context = functional.silu(time + community)[:, None]  # [B, 1, W]
+        context = functional.silu(self.time(signal, noise) + community)[:, None]  # [B, 1, W]
         hidden = taxa + self.enter(noisy[..., None])  # [B, D, W]
         for layer, mix in zip(self.layers, self.mixing, strict=True):
-            hidden = layer(hidden, context)
+            hidden = layer(hidden, context=context)
             hidden = hidden + mix(hidden.mean(dim=1, keepdim=True))
         return self.leave(self.norm(hidden))[..., 0]

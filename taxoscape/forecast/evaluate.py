@@ -1,32 +1,24 @@
-"""Evaluation: forecasts of what was observed afterwards, beside the baselines, on the same tasks and draws of subjects.
+"""Evaluation: forecasts compared with what was observed afterwards, next to the baselines, on the same tasks.
 
-Every number of a subject is the mean over its tasks, and subjects weigh the same. Errors of baselines are as far as
-those on the held-out subjects of the training were: that is how a baseline comes to have intervals and a CRPS, too.
+Every number of a subject is the mean over its tasks, and subjects weigh the same.
 """
 
 import numpy as np
+import pandas as pd
 
-from taxoscape.forecast.baselines import NAMES
+from taxoscape.forecast.baselines import NAMES, Point
 from taxoscape.forecast.courses import Task
-from taxoscape.forecast.spread import LEVELS
 from taxoscape.scoring.bootstrap import bootstrap_weights, interval
-from taxoscape.scoring.distributions import crps, inside
+from taxoscape.scoring.distributions import INTERVALS, crps, inside
+from taxoscape.scoring.results import METRICS, Comparison, Verdict
+from taxoscape.scoring.verdicts import FEW_GROUPS, outcome
 
 MODEL = "forecast"
 ANCHOR = "anchor alone"
-# Metric -> what it is; for the first three less is better.
-METRICS = {
-    "aitchison": "Aitchison error",
-    "bray_curtis": "Bray-Curtis error",
-    "crps": "CRPS per taxon (log-ratios)",
-    "coverage_50": "share inside the 50 % interval",
-    "coverage_90": "share inside the 90 % interval",
-}
 FURTHER = "further on"  # samples after the next one
 ERRORS = ("aitchison", "bray_curtis", "crps")
-# Subjects below which the figures are shown but nothing is concluded.
-FEWEST = 5
-# Coverage that passes, per level.
+HEADLINE = ERRORS[0]
+# Shares of what was observed that intervals may hold, by level.
 PASSES = {"coverage_50": (0.45, 0.55), "coverage_90": (0.86, 0.94)}
 
 
@@ -45,7 +37,7 @@ def bin_names(horizons: list[float], unit: str) -> list[str]:
 
 
 def chosen(tasks: list[Task], bins: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Rows of at most `most` tasks of each subject and bin, drawn by the seed and the subject's own tasks alone."""
+    """Rows of at most `most` tasks of each subject and bin, chosen by the seed and the subject's own tasks alone."""
     kept = []
     subjects = np.array([task.subject for task in tasks])
     for subject in np.unique(subjects):
@@ -55,73 +47,92 @@ def chosen(tasks: list[Task], bins: np.ndarray, most: int, seed: int) -> np.ndar
     return np.sort(np.concatenate(kept))
 
 
-def coverage(drawn: np.ndarray, observed: np.ndarray, level: float) -> np.ndarray:
-    """Share [P] of the taxa whose observed value [P, D] lies in the central interval of the draws [P, S, D]."""
-    return inside(observed, drawn, level).mean(axis=1)
-
-
 def measure(
-    values: np.ndarray, shares: np.ndarray, drawn: np.ndarray, observed: np.ndarray, observed_shares: np.ndarray
+    point: Point, drawn: np.ndarray, observed: np.ndarray, shares: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Metrics [P] and mean CRPS per taxon [D] of a forecast: values, shares [P, D], draws [P, S, D] of log-ratios."""
+    """Metrics [P] and mean CRPS per taxon [D] of a forecast: draws [P, S, D] and observed [P, D] in log-ratios."""
     scores = crps(observed, drawn)
     found = {
-        "aitchison": np.sqrt(((values - observed) ** 2).sum(axis=1)),
-        "bray_curtis": 0.5 * np.abs(shares - observed_shares).sum(axis=1),
+        "aitchison": np.sqrt(((point.values - observed) ** 2).sum(axis=1)),
+        "bray_curtis": 0.5 * np.abs(point.shares - shares).sum(axis=1),
         "crps": scores.mean(axis=1),
     }
-    found |= {f"coverage_{round(100 * level)}": coverage(drawn, observed, level) for level in LEVELS}
+    found |= {key: inside(observed, drawn, level).mean(axis=1) for key, level in INTERVALS.items()}
     return found, scores.mean(axis=0)
 
 
-def summarize(measured: dict[str, dict[str, np.ndarray]], subjects: np.ndarray, draws: int, seed: int) -> dict:
-    """Models and paired differences (forecast minus the other) of one bin, with bootstrap intervals over subjects."""
-    names, member = np.unique(subjects, return_inverse=True)
-    weights = bootstrap_weights(names, draws, np.random.default_rng(seed))
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    per_task = np.bincount(member)
-
-    def resampled(values: np.ndarray) -> np.ndarray:
-        return weights @ (np.bincount(member, values) / per_task)  # [1 + draws]
-
-    means = {name: {key: resampled(values) for key, values in found.items()} for name, found in measured.items()}
-    models = {name: {key: interval(rows) for key, rows in found.items()} for name, found in means.items()}
-    differences = {
-        name: {key: interval(means[MODEL][key] - found[key]) for key in ERRORS}
-        for name, found in means.items()
-        if name != MODEL
+def compare(
+    name: str, measured: dict[str, dict[str, np.ndarray]], subjects: np.ndarray, draws: int, seed: int
+) -> Comparison:
+    """Models and paired differences of the tasks [P] of one bin, with bootstrap intervals over their subjects [P]."""
+    names = np.unique(subjects)
+    weights = bootstrap_weights(names, draws, np.random.default_rng(seed)) / len(names)
+    means = {
+        model: weights @ pd.DataFrame(found).groupby(subjects).mean()  # [1 + draws, metrics]
+        for model, found in measured.items()
     }
-    return {"subjects": len(names), "tasks": len(subjects), "models": models, "differences": differences}
+    return Comparison(
+        name=name,
+        judged=MODEL,
+        metric=HEADLINE,
+        n=len(subjects),
+        groups=len(names),
+        models={model: {key: interval(values) for key, values in found.items()} for model, found in means.items()},
+        differences={
+            model: {key: interval(means[MODEL][key] - found[key]) for key in ERRORS}
+            for model, found in means.items()
+            if model != MODEL
+        },
+    )
 
 
-def verdict(bins: dict[str, dict]) -> str:
-    """Say in words where the forecast beats the best baseline, where it does not, and whether its intervals hold."""
-    subjects = max(entry["subjects"] for entry in bins.values())
-    if subjects < FEWEST:
-        return (
-            f"Only {subjects} subjects could be forecast: too few to say whether the forecasts are of use. The figures "
-            "are shown with their intervals; no ranking can be read from them."
-        )
-    said = []
-    for key in ("aitchison", "bray_curtis"):
-        outcome = {"better": [], "level": [], "worse": []}
-        for name, entry in bins.items():
-            best = min(NAMES, key=lambda other: entry["models"][other][key]["value"])
-            gap = entry["differences"][best][key]
-            kind = "better" if gap["high"] < 0 else "worse" if gap["low"] > 0 else "level"
-            outcome[kind].append(
-                f"{name} ({100 * gap['value'] / entry['models'][best][key]['value']:+.0f} % to {best})"
-            )
-        words = {"better": "beats", "level": "is level with", "worse": "is worse than"}
-        parts = [f"{words[kind]} the best baseline at {'; '.join(found)}" for kind, found in outcome.items() if found]
-        said.append(f"{METRICS[key]}: the forecast {', '.join(parts)}.")
-    return f"{' '.join(said)} {_held(bins)}"
+def verdict(comparisons: list[Comparison]) -> Verdict:
+    """Where the forecast is better than the best baseline and where its intervals hold, bin by bin.
+
+    Bins of fewer than FEW_GROUPS subjects are not judged. The kind and the mark are those of the Aitchison error.
+    """
+    judged = [part for part in comparisons if part.groups >= FEW_GROUPS]
+    left_out = "; ".join(f"{part.name} ({part.groups})" for part in comparisons if part.groups < FEW_GROUPS)
+    few = f"Fewer than {FEW_GROUPS} subjects are too few to judge by: {left_out}."
+    if not judged:
+        return Verdict("open", "too few subjects", few)
+    kinds = [_outcome(part, HEADLINE) for part in judged]
+    won = kinds.count("better")
+    kind = "better" if won == len(kinds) else "worse" if "worse" in kinds else "level"
+    text = [*(_compared(judged, key) for key in ERRORS[:2]), *(_held(judged, key) for key in PASSES)]
+    mark = f"better than the best baseline at {won} of {len(kinds)} horizons"
+    return Verdict(kind, mark, " ".join([*text, few] if left_out else text))
 
 
-def _held(bins: dict[str, dict]) -> str:
-    shares = {key: float(np.mean([entry["models"][MODEL][key]["value"] for entry in bins.values()])) for key in PASSES}
-    text = " and ".join(f"the {key[-2:]} % intervals hold {share:.0%}" for key, share in shares.items())
-    good = all(low <= shares[key] <= high for key, (low, high) in PASSES.items())
+def best_baseline(part: Comparison, key: str) -> str:
+    """The baseline of the lowest error; the anchor alone is a part of the forecast and not among them."""
+    return min(NAMES, key=lambda name: part.models[name][key]["value"])
+
+
+def _outcome(part: Comparison, key: str) -> str:
+    return outcome(part.differences[best_baseline(part, key)][key], key)
+
+
+def _compared(judged: list[Comparison], key: str) -> str:
+    """A sentence about an error: at which bins the forecast is better than, level with and worse than a baseline."""
+    found = {"better": [], "level": [], "worse": []}
+    for part in judged:
+        best = best_baseline(part, key)
+        share = part.differences[best][key]["value"] / part.models[best][key]["value"]
+        found[_outcome(part, key)].append(f"{part.name} ({100 * share:+.0f} % compared with {best})")
+    words = {"better": "better than", "level": "level with", "worse": "worse than"}
+    parts = [f"{words[kind]} the best baseline at {'; '.join(names)}" for kind, names in found.items() if names]
+    return f"{METRICS[key].label}: the forecast is {'. It is '.join(parts)}."
+
+
+def _held(judged: list[Comparison], key: str) -> str:
+    """A sentence about the intervals of a level: the bins at which they hold another share than they may."""
+    low, high = PASSES[key]
+    shares = {part.name: part.models[MODEL][key]["value"] for part in judged}
+    wrong = [f"{name} ({100 * share:.1f} %)" for name, share in shares.items() if not low <= share <= high]
+    if not wrong:
+        return f"The {key[-2:]} % intervals hold at every horizon."
     return (
-        f"On average over horizons {text} of what was observed: {'as they should' if good else 'not as they should'}."
+        f"The {key[-2:]} % intervals do not hold {100 * low:.0f} to {100 * high:.0f} % of what was observed at "
+        f"{len(wrong)} of {len(judged)} horizons: {'; '.join(wrong)}."
     )

@@ -1,4 +1,4 @@
-"""Figures: errors beside the baselines at every horizon, whether intervals hold, what an intervention would change."""
+"""Figures: errors of all models at every horizon, whether intervals hold, what an intervention would change."""
 
 import textwrap
 from pathlib import Path
@@ -9,8 +9,10 @@ from matplotlib import cm, colors
 from matplotlib.figure import Figure
 
 from taxoscape.figures import save
-from taxoscape.forecast.evaluate import ANCHOR, ERRORS, FURTHER, METRICS, MODEL
+from taxoscape.forecast.evaluate import ANCHOR, ERRORS, FURTHER, MODEL, PASSES
 from taxoscape.palette import PALETTE
+from taxoscape.scoring.distributions import INTERVALS
+from taxoscape.scoring.results import METRICS, Results
 
 COLOURS = {
     MODEL: "#c0392b",
@@ -24,41 +26,43 @@ LISTED = 10  # taxa named in a what-if
 SMALLEST = 1e-6  # colour scale of differences, at least
 
 
-def draw_errors(found: dict, path: str | Path) -> None:
-    """A panel a metric: models side by side in every bin, with 95 % intervals over subjects."""
+def draw_errors(found: Results, path: str | Path) -> None:
+    """A panel a metric: models side by side at every horizon, with 95 % intervals over subjects."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    bins = found["bins"]
     for axis, key in zip(figure.subplots(1, len(ERRORS)), ERRORS, strict=True):
         for number, (name, colour) in enumerate(COLOURS.items()):
-            entries = [entry["models"][name][key] for entry in bins.values()]
-            place = np.arange(len(bins)) + (number - 2.5) * 0.13
+            entries = [part.models[name][key] for part in found.comparisons]
+            place = np.arange(len(entries)) + (number - 2.5) * 0.13
             values = np.array([[entry[side] for entry in entries] for side in ("value", "low", "high")])
             spread = np.abs(values[1:] - values[0])
             axis.errorbar(place, values[0], spread, fmt="o", color=colour, markersize=5, linewidth=1.4, label=name)
-        short = [textwrap.fill(name.removeprefix(f"{FURTHER}, "), 9) for name in bins]
-        axis.set_xticks(range(len(bins)), short, fontsize=7.5)
+        short = [textwrap.fill(part.name.removeprefix(f"{FURTHER}, "), 9) for part in found.comparisons]
+        axis.set_xticks(range(len(short)), short, fontsize=7.5)
         axis.set_xlabel("the next sample, and later ones", fontsize=8)
-        axis.set_title(f"{METRICS[key]}\n(lower is better)", fontsize=10)
+        axis.set_title(f"{METRICS[key].label}\n(lower is better)", fontsize=10)
         axis.tick_params(axis="y", labelsize=8)
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8.5, frameon=False)
     figure.suptitle(
-        f"Forecasts of {found['subjects']} subjects by forecasters that never saw them, beside the baselines",
+        f"Forecasts of {found.details['subjects']} subjects by forecasters that never saw them, next to the baselines",
         fontsize=11,
     )
     save(figure, path)
 
 
-def draw_coverage(found: dict, path: str | Path) -> None:
-    """Share of observations inside the central intervals against what the intervals promise."""
-    figure = Figure(figsize=(4.8, 4.6), layout="constrained")
+def draw_coverage(found: Results, path: str | Path) -> None:
+    """Share of observations inside the central intervals compared with what the intervals promise, by horizon."""
+    figure = Figure(figsize=(4.8, 5.6), layout="constrained")
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1)
-    axis.plot([0, *found["nominal"], 1], [0, *found["covered"], 1], "o-", color=COLOURS[MODEL])
-    axis.fill_between([0.45, 0.55], 0.45, 0.55, color="#aed6f1", linewidth=0, zorder=0)
-    axis.fill_between([0.87, 0.93], 0.86, 0.94, color="#aed6f1", linewidth=0, zorder=0)
+    covered = found.details["covered"]
+    for (name, shares), place in zip(covered.items(), np.linspace(0.85, 0, len(covered)), strict=True):
+        axis.plot([0, *found.details["nominal"], 1], [0, *shares, 1], "o-", color=cm.inferno(place), ms=4, label=name)
+    for level, (low, high) in ((INTERVALS[key], ends) for key, ends in PASSES.items()):
+        axis.fill_between([level - 0.05, level + 0.05], low, high, color="#aed6f1", linewidth=0, zorder=0)
     axis.set(xlabel="what the interval promises", ylabel="share observed inside", xlim=(0, 1), ylim=(0, 1))
     axis.set_title("Do the intervals hold?\n(on the dashed line: exactly)", fontsize=10)
+    figure.legend(loc="outside lower center", fontsize=8, frameon=False)
     save(figure, path)
 
 

@@ -121,7 +121,12 @@ def fit(
 
 def draw(model: dict, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Centred log-ratios [P, S, D] of P forecasts from noise [P, S, D]; `first` [P]: whether of the next sample."""
-    return _drawn(model, conditioned, _errors(model, conditioned, noise), first, spread_of(model))
+    return _drawn(model, conditioned, _errors(model, conditioned, noise), first, spread_of(model).factors)
+
+
+def draw_anchor(model: dict, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The same of the anchor without the network: noise is its error, and its spread has factors of its own."""
+    return _drawn(model, conditioned, noise, first, spread_of(model).anchor_factors)
 
 
 def draw_each(model: dict, conditioned: Conditioned, noise: np.ndarray, first: bool) -> np.ndarray:
@@ -148,9 +153,11 @@ def centres(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return drawn.mean(axis=-2), shares / shares.sum(axis=-1, keepdims=True)
 
 
-def _drawn(model: dict, conditioned: Conditioned, errors: np.ndarray, first: np.ndarray, spread: Spread) -> np.ndarray:
-    """Centred log-ratios [P, S, D] of P forecasts: the anchor's plus its errors [P, S, D], spread as they should be."""
-    errors = spreads.apply(errors, spread.factors[np.asarray(first, dtype=int)])
+def _drawn(
+    model: dict, conditioned: Conditioned, errors: np.ndarray, first: np.ndarray, factors: np.ndarray
+) -> np.ndarray:
+    """Centred log-ratios [P, S, D] of P forecasts: anchor plus errors [P, S, D], spread by `factors` [2, 2]."""
+    errors = spreads.apply(errors, factors[np.asarray(first, dtype=int)])
     drawn = conditioned.mean[:, None] + errors * conditioned.scale[:, None, None] * anchor_of(model).std
     return drawn - drawn.mean(axis=-1, keepdims=True)
 
@@ -229,23 +236,27 @@ def chance_of(part: list[Task]) -> np.ndarray:
 
 
 def _calibrate(model: dict, courses: Courses, part: list[Task], seed: tuple[int, ...]) -> Spread:
+    """Spread of the forecast, and of the anchor alone, by the same held-out tasks and noise."""
     options, found = Options(**model["options"]), anchor_of(model)
     chosen = np.random.default_rng((*seed, 1)).choice(
         len(part), min(CALIBRATION, len(part)), replace=False, p=chance_of(part)
     )
     part = [part[row] for row in np.sort(chosen)]
     conditioned = condition(found, ask(courses, found, part, options.interventions))
-    noise = [noise_of(seed[0], CALIBRATED, t.subject, t.time, options.draws, len(found.std)) for t in part]
+    noise = np.array([noise_of(seed[0], CALIBRATED, t.subject, t.time, options.draws, len(found.std)) for t in part])
     first, targets = np.array([task.first for task in part]), [task.target for task in part]
     observed, observed_shares = courses.values[targets], courses.shares[targets]
-    errors = _errors(model, conditioned, np.array(noise))
-    factors = spreads.fit_factors(_drawn(model, conditioned, errors, first, spreads.NONE), observed, first)
-    values, shares = centres(_drawn(model, conditioned, errors, first, Spread(factors, np.zeros(2))))
+    errors = _errors(model, conditioned, noise)
+    factors, anchor_factors = (
+        spreads.fit_factors(_drawn(model, conditioned, scatter, first, spreads.UNSCALED), observed, first)
+        for scatter in (errors, noise)
+    )
+    values, shares = centres(_drawn(model, conditioned, errors, first, factors))
     blend = [
         spreads.fit_blend(conditioned.mean, values, observed, 2),
         spreads.fit_blend(conditioned.shares, shares, observed_shares, 1),
     ]
-    return Spread(factors, np.array(blend))
+    return Spread(factors, anchor_factors, np.array(blend))
 
 
 def _network(model: dict) -> Denoiser:

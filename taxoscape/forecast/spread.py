@@ -27,10 +27,11 @@ class Spread:
     """Factors at the levels 0.5 and 0.9 for later samples (row 0) and next ones (row 1); blend of values and shares."""
 
     factors: np.ndarray  # [2, 2]
+    anchor_factors: np.ndarray  # [2, 2] of the anchor with Gaussian scatter in place of the network's
     blend: np.ndarray  # [2]
 
 
-NONE = Spread(np.ones((2, 2)), np.zeros(2))
+UNSCALED = np.ones((2, 2))  # factors that leave draws as they are
 
 
 def scores(drawn: np.ndarray, observed: np.ndarray, level: float) -> np.ndarray:

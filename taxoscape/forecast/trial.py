@@ -12,8 +12,10 @@ from taxoscape.forecast.baselines import Point
 from taxoscape.forecast.courses import Courses, Task, tasks
 from taxoscape.forecast.folds import of_fold
 from taxoscape.forecast.models import EVALUATED, Options, anchor_of, noise_of
+from taxoscape.scoring.distributions import inside
+from taxoscape.scoring.results import Results
 
-# Levels of the central intervals whose coverage is drawn.
+# Levels of the central intervals whose coverage is plotted.
 NOMINAL = tuple(np.round(np.arange(0.1, 1.0, 0.1), 1))
 
 
@@ -46,28 +48,34 @@ def run(found: dict, courses: Courses, horizons: list[float], options: Options, 
     )
 
 
-def metrics(trial: Trial, horizons: list[float], unit: str, bootstraps: int, seed: int) -> dict:
-    """What metrics.json holds: every bin with its models and differences, coverage by level, and the verdict."""
+def results(trial: Trial, horizons: list[float], unit: str, bootstraps: int, seed: int) -> Results:
+    """What metrics.json holds: a comparison for every bin that has tasks, coverage by bin and level, the verdict."""
     subjects = np.array([task.subject for task in trial.tasks])
-    bins = {}
+    comparisons, covered = [], {}
     for number, name in enumerate(evaluate.bin_names(horizons, unit)):
         rows = np.flatnonzero(trial.bins == number)
-        if len(rows):
-            part = {
-                model: {key: values[rows] for key, values in found.items()} for model, found in trial.measured.items()
-            }
-            bins[name] = evaluate.summarize(part, subjects[rows], bootstraps, seed)
-    of_subject = pd.DataFrame(trial.covered).groupby(subjects).mean()
-    return {
-        "unit": unit,
-        "horizons": horizons,
-        "subjects": len(np.unique(subjects)),
-        "tasks": len(subjects),
-        "bins": bins,
-        "nominal": list(NOMINAL),
-        "covered": of_subject.mean().to_numpy(),
-        "verdict": evaluate.verdict(bins),
-    }
+        if not len(rows):
+            continue
+        measured = {
+            model: {key: values[rows] for key, values in found.items()} for model, found in trial.measured.items()
+        }
+        comparisons.append(evaluate.compare(name, measured, subjects[rows], bootstraps, seed))
+        covered[name] = pd.DataFrame(trial.covered[rows]).groupby(subjects[rows]).mean().mean().tolist()
+    return Results(
+        stage="forecast",
+        target="communities to come",
+        type="forecasts",
+        unit=unit,
+        comparisons=comparisons,
+        verdict=evaluate.verdict(comparisons),
+        details={
+            "horizons": horizons,
+            "tasks": len(subjects),
+            "subjects": len(np.unique(subjects)),
+            "nominal": list(NOMINAL),
+            "covered": covered,
+        },
+    )
 
 
 def per_taxon(trial: Trial, taxa: np.ndarray) -> pd.DataFrame:
@@ -86,41 +94,31 @@ def _fold(model: dict, courses: Courses, fold: int, horizons: list[float], optio
     observed, shares = (part[[task.target for task in asked]] for part in (courses.values, courses.shares))
     conditioned = condition(found, ask(courses, found, asked, options.interventions))
     noise = [noise_of(seed, EVALUATED, task.subject, task.time, options.draws, len(found.std)) for task in asked]
-    first = np.array([task.first for task in asked])
-    drawn = models.draw(model, conditioned, np.array(noise), first)
-    point = Point(*models.point(model, conditioned, drawn))
-    judged = {evaluate.MODEL: evaluate.measure(point.values, point.shares, drawn, observed, shares)}
-    for name, (guess, errors) in _others(model, courses, asked, found, options).items():
-        spread = guess.values[:, None] + errors[first.astype(int)]
-        judged[name] = evaluate.measure(guess.values, guess.shares, spread, observed, shares)
+    noise, first = np.array(noise), np.array([task.first for task in asked])
+    drawn = models.draw(model, conditioned, noise, first)
+    forecasts = {
+        evaluate.MODEL: (Point(*models.point(model, conditioned, drawn)), drawn),
+        evaluate.ANCHOR: (
+            Point(conditioned.mean, conditioned.shares),
+            models.draw_anchor(model, conditioned, noise, first),
+        ),
+    } | _baselines(model, courses, found, asked, bins, horizons, options.draws)
+    judged = {name: evaluate.measure(*forecast, observed, shares) for name, forecast in forecasts.items()}
     measured, taxa = ({name: found[side] for name, found in judged.items()} for side in (0, 1))
-    covered = np.column_stack([evaluate.coverage(drawn, observed, level) for level in NOMINAL])
+    covered = np.column_stack([inside(observed, drawn, level).mean(axis=1) for level in NOMINAL])
     return Trial(asked, bins, measured, taxa, covered)
 
 
-def _others(
-    model: dict, courses: Courses, asked: list[Task], found: Anchor, options: Options
+def _baselines(
+    model: dict, courses: Courses, found: Anchor, asked: list[Task], bins: np.ndarray, horizons: list[float], draws: int
 ) -> dict[str, tuple[Point, np.ndarray]]:
-    """Point forecasts of the baselines and the anchor, with errors [2, S, D] of later and of next samples."""
+    """Points and draws [P, S, D] of the baselines: the point plus errors of held-out tasks as far ahead."""
     trained, held_out = (tasks(courses, np.array(model[key])) for key in ("trained", "held_out"))
-
-    def every(part: list[Task]) -> dict[str, Point]:
-        conditioned = condition(found, ask(courses, found, part, options.interventions))
-        guesses = (
-            baselines.persistence(courses, part),
-            baselines.subject_mean(courses, part),
-            baselines.population(found, part),
-            baselines.ridge(courses, found, trained, held_out, part),
-        )
-        named = dict(zip(baselines.NAMES, guesses, strict=True))
-        return named | {evaluate.ANCHOR: Point(conditioned.mean, conditioned.shares)}
-
-    guesses, known = every(asked), every(held_out)
+    forecasts, known = (baselines.points(courses, found, trained, held_out, part) for part in (asked, held_out))
     observed = courses.values[[task.target for task in held_out]]
-    first = np.array([task.first for task in held_out])
-    kinds = []
-    for kind in (False, True):
-        rows = np.flatnonzero(first == kind)
-        rows = rows if len(rows) else np.arange(len(first))
-        kinds.append(rows[np.linspace(0, len(rows) - 1, options.draws).round().astype(int)])
-    return {name: (guesses[name], (observed - known[name].values)[np.array(kinds)]) for name in guesses}
+    bins_known = evaluate.bins_of(held_out, horizons)
+    rows = baselines.scatter(bins_known, len(horizons) + 2, draws)[bins]  # [P, S]
+    return {
+        name: (point, point.values[:, None] + (observed - known[name].values)[rows])
+        for name, point in forecasts.items()
+    }

@@ -5,3 +5,5 @@
 forecast, `batches` the reads drawn anew in every step. `layers`, `conditions` and `noise` are what networks are made
 of; `copula` is the generator without a network, `counts` the way from its values back to reads.
 """
+
+HEADS = 4  # of attention where a stage does not let choose; every width is a multiple of it

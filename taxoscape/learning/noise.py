@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 
+# Signal-to-noise ratio at which the weight of a time stops to grow (min-SNR, Hang et al. 2023, arXiv:2303.09556), and
+# the smallest: epsilon's weight divides by it.
+GAMMA, SMALLEST = 5.0, 1e-8
 # (noisy [B, D], signal [B], noise [B], values [B, F], missing [B, F]) -> target [B, D]
 Network = Callable[..., torch.Tensor]
 
@@ -43,6 +46,54 @@ def levels(schedule: Schedule) -> tuple[torch.Tensor, torch.Tensor]:
     """Signal a [T] and noise s [T] of every training time; a^2 + s^2 = 1."""
     remaining = forward_process(schedule).alphas_cumprod
     return remaining.sqrt(), (1 - remaining).sqrt()
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Noisy values [..., D] with what a network is to say of them [..., D], signal and noise [...]."""
+
+    noisy: torch.Tensor
+    target: torch.Tensor
+    signal: torch.Tensor
+    noise: torch.Tensor
+
+    def to(self, device: str) -> "Noised":
+        """The values on a device."""
+        return Noised(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def __getitem__(self, rows: slice) -> "Noised":
+        return Noised(**{name: tensor[rows] for name, tensor in vars(self).items()})
+
+
+def noised(clean: torch.Tensor, schedule: Schedule, generator: torch.Generator) -> Noised:
+    """Bring clean values [..., D] to a random time each.
+
+    The times are spread evenly over the schedule, in random order: less noise in a loss than independent times.
+    """
+    number = clean[..., 0].numel()
+    place = torch.randperm(number, generator=generator) + torch.rand(number, generator=generator)
+    time = (place / number * schedule.timesteps).long().clamp(max=schedule.timesteps - 1).view(clean.shape[:-1])
+    signal, level = (table[time] for table in levels(schedule))
+    noise = torch.randn(clean.shape, generator=generator)
+    a, s = signal[..., None], level[..., None]
+    target = {"x0": clean, "epsilon": noise, "v": a * noise - s * clean}[schedule.prediction]
+    return Noised(a * clean + s * noise, target, signal, level)
+
+
+def snr_weights(signal: torch.Tensor, noise: torch.Tensor, prediction: str) -> torch.Tensor:
+    """Weights [B] of the squared error of a target: min(SNR, GAMMA) in units of the error of x_0.
+
+    That is min(SNR, GAMMA) for x0, divided by SNR for epsilon and by SNR + 1 for v.
+    """
+    ratio = (signal**2 / noise**2).clamp(min=SMALLEST)
+    kept = ratio.clamp(max=GAMMA)
+    return {"x0": kept, "epsilon": kept / ratio, "v": kept / (ratio + 1)}[prediction]
+
+
+def denoising_loss(predicted: torch.Tensor, batch: Noised, prediction: str) -> torch.Tensor:
+    """Mean squared error of predicted targets [B, D], weighted by the signal-to-noise ratio."""
+    error = ((predicted.float() - batch.target) ** 2).mean(dim=1)
+    return (snr_weights(batch.signal, batch.noise, prediction) * error).mean()
 
 
 def estimate(

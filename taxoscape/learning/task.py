@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taxoscape import tables
+from taxoscape import splits, tables
 from taxoscape.errors import InputError
 from taxoscape.metadata import read_design
 
@@ -32,6 +32,18 @@ class Task:
                 "remove the target or lower metadata.folds"
             )
         return train, np.flatnonzero(self.fold == fold)
+
+    def parts(self, rows: np.ndarray, number: int, seed: tuple[int, ...]) -> np.ndarray:
+        """Part [n] of samples `rows` [n] that holds each out: whole groups, stratified by the target.
+
+        There are no more parts than groups; with one group no sample is held out (-1).
+        """
+        groups = self.groups[rows]
+        number = min(max(2, number), len(np.unique(groups)))
+        if number < 2:
+            return np.full(len(rows), -1)
+        labels = splits.strata(pd.Series(self.values[rows]), "classification" if self.categories else "regression")
+        return splits.fold_groups(groups, labels, number, int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
 
 def read_folds(samples: np.ndarray, design: str | Path, splits: str | Path, fold: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,25 +1,24 @@
 """A fold: members, each stopped on groups of its own, the spread calibrated on these groups, draws for any sample.
 
-The training groups are dealt into as many parts as there are members; part m stops member m, and the draws of member
-m for part m say how far the draws must be stretched about their mean, and how wide a normal error must be added to
-them, so that the CRPS is lowest: a network that knows its training samples by heart is too sure of others. The
-members draw from the same noise and their draws are averaged (quantile averaging, Lichtendahl et al. 2013, Management
-Science 59:1594): a mixture would be wider than any member that was calibrated.
+The training groups are split into as many parts as there are members, stratified by the (first) target; part m stops
+member m, and the draws of member m for part m show how far the draws must be stretched about their mean, and how wide a
+normal error must be added to them, so that the CRPS is lowest: a network that knows its training samples by heart is
+too sure of others. The members draw from the same noise and their draws are averaged (quantile averaging, Lichtendahl et
+al. 2013, Management Science 59:1594): a mixture would be wider than any member that was calibrated.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.special import ndtri
 
-from taxoscape.aam.finetune import deal_groups
 from taxoscape.errors import InputError
-from taxoscape.learning.loop import Store
+from taxoscape.learning.batches import Batch, sample_keys
+from taxoscape.learning.loop import Place
 from taxoscape.learning.noise import sample
 from taxoscape.learning.target import Target
 from taxoscape.phenotype import study, training
@@ -58,12 +57,11 @@ class Trained:
 
 
 def train_fold(
-    data: Study, sources: Sources, fold: int, options: Options, seed: int, folder: Path | None = None
+    data: Study, sources: Sources, fold: int, options: Options, seed: int, place: Place = Place()
 ) -> Trained:
     """Train and calibrate the members of a fold. Raises InputError where no group can be held out."""
     train = data.known(fold)
-    groups = data.tasks[0].groups[train]
-    part = deal_groups(groups, max(2, options.members), (seed, fold))
+    part = data.tasks[0].parts(train, options.members, (seed, fold))
     if part.max() < 0:
         raise InputError(
             f"metadata.targets.{data.tasks[0].name}: the {len(train)} training samples of fold {fold} are one group, "
@@ -77,8 +75,8 @@ def train_fold(
     held_rows, held_draws = [], []
     for member in range(min(options.members, part.max() + 1)):
         rows = train[part != member], train[part == member]
-        store = Store(folder / f"member{member}.pt") if folder else None
-        network, history = training.train(samples, taxa, rows, categories, options, (seed, fold, member), store)
+        own = place.of(f"member{member}")
+        network, history = training.train(samples, taxa, rows, categories, options, (seed, fold, member), own)
         members.append(network)
         histories.append(history)
         held_rows.append(rows[1])
@@ -96,7 +94,7 @@ def make_samples(data: Study, kept: np.ndarray, targets: Sequence[Target]) -> Sa
         phenotypes=study.encoded(data, targets),
         values=torch.tensor(data.values).float(),
         missing=torch.tensor(data.missing),
-        keys=study.keys(data.samples),
+        keys=sample_keys(data.samples),
     )
 
 
@@ -161,21 +159,21 @@ def stratified_normal(draws: int, dims: int, seed: tuple[int, ...]) -> np.ndarra
 
 
 def _denoised(
-    network: Network, samples: Samples, batch: training.Batch, noise: np.ndarray, bound: float, options: Options
+    network: Network, samples: Samples, batch: Batch, noise: np.ndarray, bound: float, options: Options
 ) -> np.ndarray:
     """Values [B, K, D] that a member makes of noise [B, K, D] for a batch."""
-    tokens, present = training.tokens_of(network.eval(), samples, batch)
+    tokens, present = training.tokens_of(network.eval().to(options.device), samples, batch)
     shape = noise.shape
 
     def denoise(noisy: torch.Tensor, signal: torch.Tensor, level: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
         times = signal.view(shape[:2]), level.view(shape[:2])
         return network.denoiser(noisy.view(shape), *times, tokens, present).flatten(0, 1)
 
-    none = torch.zeros(shape[0] * shape[1], 0)  # conditions stand in the tokens
+    none = torch.zeros(shape[0] * shape[1], 0, device=network.device)  # conditions are in the tokens
     return (
         sample(
             denoise,
-            torch.tensor(noise).float().flatten(0, 1),
+            torch.tensor(noise).float().flatten(0, 1).to(network.device),
             none,
             none > 0,
             training.schedule(options),
@@ -185,6 +183,7 @@ def _denoised(
             bound=bound,
         )
         .view(shape)
+        .cpu()
         .double()
         .numpy()
     )

@@ -9,10 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from taxoscape.aam.model import Block, standard_abundance
-from taxoscape.diffusion.check import HEADS
-from taxoscape.diffusion.denoiser import Attention, Layer, time_features
+from taxoscape.learning import HEADS
 from taxoscape.learning.conditions import ConditionTokens
+from taxoscape.learning.layers import Attention, Block, TimeEmbedding, standard_abundance, zero_
 from taxoscape.taxa import Taxa
 
 # Standard deviation of embeddings and of learned nodes at the start.
@@ -22,7 +21,7 @@ START = 0.1
 class Messages(nn.Module):
     """A round of messages along two kinds of edges, each with weights of its own (R-GCN, Schlichtkrull et al. 2018).
 
-    nodes [V, W] hear their relatives in the tree, taxa and channels [C, W] hear each other.
+    Nodes [V, W] exchange messages with their relatives in the tree, taxa with channels [C, W].
     """
 
     def __init__(self, width: int) -> None:
@@ -41,14 +40,14 @@ class Messages(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """nodes [V, W], channels [C, W] -> the same; edges [2, E] with closeness [E], genes [T, C] edge weights."""
         taxa = len(genes)
-        heard = torch.zeros_like(nodes).index_add(0, edges[1], closeness[:, None] * nodes[edges[0]])
-        said = self.own(nodes) + self.relatives(heard)
+        received = torch.zeros_like(nodes).index_add(0, edges[1], closeness[:, None] * nodes[edges[0]])
+        message = self.own(nodes) + self.relatives(received)
         if len(channels):
-            told = self.genes(genes @ channels / math.sqrt(len(channels)))
-            said = torch.cat([said[:taxa] + told, said[taxa:]])
+            of_genes = self.genes(genes @ channels / math.sqrt(len(channels)))
+            message = torch.cat([message[:taxa] + of_genes, message[taxa:]])
             carried = self.channel(channels) + self.carriers(genes.T @ nodes[:taxa] / taxa)
             channels = channels + functional.silu(self.channel_norm(carried))
-        return nodes + functional.silu(self.norm(said)), channels
+        return nodes + functional.silu(self.norm(message)), channels
 
 
 class TaxonGraph(nn.Module):
@@ -117,14 +116,10 @@ class Denoiser(nn.Module):
 
     def __init__(self, phenotypes: int, width: int, blocks: int, dropout: float) -> None:
         super().__init__()
-        self.width = width
-        self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.enter = nn.Linear(phenotypes, width)
+        self.time, self.enter = TimeEmbedding(width), nn.Linear(phenotypes, width)
         self.attentions = nn.ModuleList(Attention(width) for _ in range(blocks))
-        self.layers = nn.ModuleList(Layer(width, dropout) for _ in range(blocks))
-        self.norm, self.leave = nn.LayerNorm(width), nn.Linear(width, phenotypes)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.layers = nn.ModuleList(Block(width, 0, dropout, modulated=True) for _ in range(blocks))
+        self.norm, self.leave = nn.LayerNorm(width), zero_(nn.Linear(width, phenotypes))
 
     def forward(
         self,
@@ -134,12 +129,11 @@ class Denoiser(nn.Module):
         tokens: torch.Tensor,
         present: torch.Tensor,
     ) -> torch.Tensor:
-        angle = torch.atan2(noise, signal) / (math.pi / 2)  # 0 = data, 1 = noise
-        time = self.time(time_features(angle.flatten(), self.width)).view(*angle.shape, -1)
+        time = self.time(signal, noise)
         hidden = self.enter(noisy) + time
         for attention, layer in zip(self.attentions, self.layers, strict=True):
-            said = attention(hidden, tokens, present)
-            hidden = layer(hidden + said, functional.silu(time + said))
+            attended = attention(hidden, tokens, present)
+            hidden = layer(hidden + attended, context=functional.silu(time + attended))
         return self.leave(self.norm(hidden))
 
 
@@ -149,3 +143,8 @@ class Network(nn.Module):
     def __init__(self, tokens: Tokens, denoiser: Denoiser) -> None:
         super().__init__()
         self.tokens, self.denoiser = tokens, denoiser
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.denoiser.leave.weight.device

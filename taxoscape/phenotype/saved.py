@@ -1,67 +1,68 @@
-"""A fold's model as a file: weights, options, taxa, scales and the samples it has and has not seen; no pickle in it."""
+"""A fold's model as a file: weights, options, taxa, scales and the samples it has seen."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from taxoscape import inputs
-from taxoscape.errors import InputError
 from taxoscape.learning import checkpoint
 from taxoscape.learning.target import Target
 from taxoscape.phenotype.ensemble import Trained
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.training import make_network
-from taxoscape.taxa import Taxa, as_tensors
+from taxoscape.taxa import Taxa
+
+
+@dataclass(frozen=True)
+class PhenotypeModel:
+    """What a fold has learned, as it is stored: weights in place of networks."""
+
+    options: Options
+    targets: list[Target]
+    kept: list[str]  # taxa read one by one
+    taxa: Taxa
+    fields: list[str]  # metadata fields that it reads
+    categories: list[int]
+    members: list[dict[str, torch.Tensor]]
+    stretch: np.ndarray
+    error: np.ndarray
+    bound: float
+    learned: list[str]  # samples that it was trained on
 
 
 def save(trained: Trained, fields: Sequence[str], options: Options, learned: Sequence[str], path: str | Path) -> None:
     """Write a model; `fields` are the metadata fields that it reads, `learned` the samples that it was trained on."""
-    checkpoint.save(
-        {
-            "kind": "phenotype",
-            "options": asdict(options),
-            "targets": [asdict(target) | {"categories": [], "quantiles": []} for target in trained.targets],
-            "kept": list(trained.kept),
-            "taxa": as_tensors(trained.taxa),
-            "fields": list(fields),
-            "categories": list(trained.categories),
-            "members": [network.state_dict() for network in trained.members],
-            "stretch": trained.stretch.tolist(),
-            "error": trained.error.tolist(),
-            "bound": float(trained.bound),
-            "learned": list(learned),
-        },
-        path,
+    stored = PhenotypeModel(
+        options=options,
+        targets=trained.targets,
+        kept=list(trained.kept),
+        taxa=trained.taxa,
+        fields=list(fields),
+        categories=list(trained.categories),
+        members=[network.state_dict() for network in trained.members],
+        stretch=trained.stretch,
+        error=trained.error,
+        bound=float(trained.bound),
+        learned=list(learned),
     )
+    checkpoint.save(stored, path)
 
 
 def load(path: str | Path) -> tuple[Trained, list[str]]:
-    """Read a model and the ids of the samples it was trained on; InputError for a file that is none."""
-    state = checkpoint.load(path)
-    if state.get("kind") != "phenotype":
-        raise InputError(f"{path} is no model of the stage phenotype: give a results/phenotype/TARGET/foldN/model.pt")
+    """Read a model and the ids of the samples it was trained on; InputError for another kind of file."""
+    stored = checkpoint.load(path, PhenotypeModel, "give a results/phenotype/TARGET/foldN/model.pt")
     with inputs.foreign(f"{path}, a model of the stage phenotype,", "give a model.pt as this version wrote it"):
-        return _restored(state)
+        return _restored(stored), stored.learned
 
 
-def _restored(state: dict) -> tuple[Trained, list[str]]:
-    options, taxa = Options(**state["options"]), Taxa(**state["taxa"])
-    targets = [Target(**entry | {"categories": (), "quantiles": ()}) for entry in state["targets"]]
-    members = [make_network(taxa, state["categories"], len(targets), options) for _ in state["members"]]
-    for network, weights in zip(members, state["members"], strict=True):
+def _restored(stored: PhenotypeModel) -> Trained:
+    sizes = len(stored.targets), replace(stored.options, device="cpu")
+    members = [make_network(stored.taxa, stored.categories, *sizes) for _ in stored.members]
+    for network, weights in zip(members, stored.members, strict=True):
         network.load_state_dict(weights)
         network.eval()
-    trained = Trained(
-        targets=targets,
-        kept=state["kept"],
-        taxa=taxa,
-        categories=state["categories"],
-        members=members,
-        histories=[],
-        stretch=np.array(state["stretch"]),
-        error=np.array(state["error"]),
-        bound=state["bound"],
-    )
-    return trained, state["learned"]
+    own = {name: getattr(stored, name) for name in ("targets", "kept", "taxa", "categories", "stretch", "error")}
+    return Trained(**own, members=members, histories=[], bound=stored.bound)

@@ -1,6 +1,5 @@
 """What a fold learns from: samples as counts of its taxa, their phenotypes, fields and groups, in one order."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +114,3 @@ def scales(study: Study, rows: np.ndarray) -> list[Target]:
 def encoded(study: Study, targets: Sequence[Target]) -> torch.Tensor:
     """Standardised phenotypes [N, D] float32."""
     return torch.stack([scale.encode(task.values) for scale, task in zip(targets, study.tasks, strict=True)], dim=1)
-
-
-def keys(samples: np.ndarray) -> np.ndarray:
-    """Numbers [n] that name the samples' random streams: draws for a sample hang on its id alone."""
-    return np.array([zlib.crc32(name.encode()) for name in samples])

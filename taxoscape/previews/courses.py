@@ -5,6 +5,7 @@ import pandas as pd
 
 from taxoscape.previews.contrast import FEWEST
 from taxoscape.previews.differences import COVERAGE, DRAWS, FEWEST_SUBJECTS
+from taxoscape.scoring.bootstrap import bootstrap_weights
 
 MOST_STEPS = 12
 PER_STEP = 10  # samples of the study that a step needs, on average
@@ -66,7 +67,7 @@ def mean_interval(values: np.ndarray, subjects: np.ndarray, seed: int) -> tuple[
     names, member = np.unique(subjects, return_inverse=True)
     if len(names) < FEWEST_SUBJECTS:
         return tuple(np.full((2, values.shape[1]), np.nan))
-    weights = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    weights = bootstrap_weights(names, DRAWS, np.random.default_rng(seed))[1:]
     of_subject = (member[None, :] == np.arange(len(names))[:, None]).astype(float)  # [S, n]
     means = (weights @ (of_subject @ values)) / (weights @ of_subject.sum(axis=1))[:, None]
     return tuple(np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from taxoscape.previews.contrast import Contrast, pairs, separation
+from taxoscape.scoring.bootstrap import bootstrap_weights
 
 DRAWS = 1000
 COVERAGE = 0.95
@@ -42,7 +43,7 @@ def difference(values: np.ndarray, groups: Contrast, subjects: np.ndarray, seed:
     FEWEST_SUBJECTS; draws in which a group is left without a sample do not count.
     """
     names, member = np.unique(subjects.astype(str), return_inverse=True)
-    weights = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    weights = bootstrap_weights(names, DRAWS, np.random.default_rng(seed))[1:]
     sums, counts, sizes = [], [], []
     for chosen in (groups.first, groups.second):
         of_subject = (member[chosen][None, :] == np.arange(len(names))[:, None]).astype(float)  # [S, n]

@@ -23,7 +23,7 @@ rule train_forecast:
     threads: config["forecast"]["threads"]
     resources:
         mem_mb=memory(4000),
-        gpu=0,
+        gpu=int(config["forecast"]["device"] == "cuda"),
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],

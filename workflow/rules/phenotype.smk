@@ -26,7 +26,7 @@ if PHENOTYPES:
         threads: config["phenotype"]["threads"]
         resources:
             mem_mb=memory(3000),
-            gpu=0,
+            gpu=int(config["phenotype"]["device"] == "cuda"),
         params:
             config=config["phenotype"],
             seed=config["seed"],

@@ -1,12 +1,13 @@
-"""Evaluate forecasts: every subject's later samples forecast from its earlier ones, beside the baselines -> metrics."""
+"""Evaluate forecasts: every subject's later samples from its earlier ones, next to the baselines -> metrics."""
 
 import torch
 
-from taxoscape.files import write_json, write_tsv
+from taxoscape.files import write_tsv
 from taxoscape.forecast import figures, models, paths, trial
 from taxoscape.forecast.courses import read_courses
 from taxoscape.job import logged
 from taxoscape.learning import checkpoint
+from taxoscape.scoring.results import write_results
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -15,8 +16,8 @@ with logged(snakemake.log[0]):
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
     horizons = paths.horizons_of(courses, options.horizons)
     done = trial.run(checkpoint.load(given.model), courses, horizons, options, params.seed)
-    found = trial.metrics(done, horizons, params.time["unit"], options.bootstraps, params.seed)
-    write_json(found, wanted.metrics)
+    found = trial.results(done, horizons, params.time["unit"], options.bootstraps, params.seed)
+    write_results(found, wanted.metrics)
     write_tsv(trial.per_taxon(done, courses.taxa), wanted.taxa, float_format="%.6g")
     figures.draw_errors(found, wanted.errors)
     figures.draw_coverage(found, wanted.coverage)

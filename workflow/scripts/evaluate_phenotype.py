@@ -3,14 +3,15 @@
 from taxoscape import tables
 from taxoscape.files import write_json, write_tsv
 from taxoscape.job import logged
+from taxoscape.learning import device
 from taxoscape.learning.task import read_repeats
-from taxoscape.phenotype import evaluate, figures, study, training
+from taxoscape.phenotype import evaluate, figures, study
 from taxoscape.phenotype.options import Options
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options, target = Options(**params.config), snakemake.wildcards.target
-    training.settle(options)
+    options, target = Options(**device.placed(params.config, "phenotype.device")), snakemake.wildcards.target
+    device.settle(options.device, options.threads, "phenotype.device")
     design = given.design, given.encoding, given.splits
     data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields)
     rarefied = tables.counts(tables.read_table(given.rarefied))

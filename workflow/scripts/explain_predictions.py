@@ -8,14 +8,13 @@ from taxoscape.aam import attribution, data, figures, saved
 from taxoscape.files import read_json, write_tsv
 from taxoscape.job import logged
 from taxoscape.learning import device
-from taxoscape.learning import loop as training
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     lineages, positions = tables.read_taxonomy(given.taxonomy), tables.read_tsv(given.positions, "positions")
     place = {"device": device.here(params.config["device"], "aam.device"), "threads": params.config["threads"]}
     results, found = [saved.load(path, **place) for path in given.models], []
-    training.settle(results[0].options)
+    device.settle(results[0].options.device, results[0].options.threads, "aam.device")
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, results[0].options)
     share = -(-params.config["explained_samples"] // len(results))
     for fold, result in enumerate(results):

@@ -8,6 +8,8 @@ from taxoscape.files import write_json, write_tsv
 from taxoscape.job import logged
 from taxoscape.learning import checkpoint, device
 from taxoscape.learning.communities import read_study
+from taxoscape.learning.loop import place_of
+from taxoscape.learning.monitor import table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -22,12 +24,11 @@ with logged(snakemake.log[0]):
     if options.model == "unet":
         known = canvas_of(load_basis(given.basis))
     relatives = terms.read_relatives(given.tree, study.taxa) if options.phylogenetic else terms.NOBODY
-    folder = checkpoint.resume_folder("diffusion", dict(params.items()), list(given))
-    store = folder / "training.pt"
+    place = place_of("diffusion", dict(params.items()), list(given), snakemake.log[0])
     model, history = models.fit(
-        train, validation, study.depth, study.categories, options, params.seed, store, known, relatives
+        train, validation, study.depth, study.categories, options, params.seed, place, known, relatives
     )
-    write_tsv(history, wanted.history)
+    write_tsv(table(history), wanted.history)
     write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
     checkpoint.save(model, wanted.model)
-    checkpoint.remove(folder)
+    checkpoint.remove(place.resume)

@@ -3,20 +3,21 @@
 from taxoscape import taxa
 from taxoscape.files import write_text
 from taxoscape.job import logged
-from taxoscape.learning import checkpoint
-from taxoscape.learning.loop import lines
-from taxoscape.phenotype import ensemble, saved, study, training
+from taxoscape.learning import checkpoint, device
+from taxoscape.learning.loop import place_of
+from taxoscape.learning.monitor import lines
+from taxoscape.phenotype import ensemble, saved, study
 from taxoscape.phenotype.options import Options
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options, fold = Options(**params.config), int(snakemake.wildcards.fold)
-    training.settle(options)
+    options, fold = Options(**device.placed(params.config, "phenotype.device")), int(snakemake.wildcards.fold)
+    device.settle(options.device, options.threads, "phenotype.device")
     design = given.design, given.encoding, given.splits
     data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields, fold)
     sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
-    folder = checkpoint.resume_folder("phenotype", {**params, **snakemake.wildcards}, list(given))
-    trained = ensemble.train_fold(data, sources, fold, options, params.seed, folder)
+    place = place_of("phenotype", {**params, **snakemake.wildcards}, list(given), snakemake.log[0])
+    trained = ensemble.train_fold(data, sources, fold, options, params.seed, place)
     write_text(lines(trained.histories), wanted.history)
     saved.save(trained, list(data.fields), options, data.samples[data.known(fold)].tolist(), wanted.model)
-    checkpoint.remove(folder)
+    checkpoint.remove(place.resume)

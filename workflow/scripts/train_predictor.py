@@ -5,23 +5,24 @@ from taxoscape.aam.options import Options
 from taxoscape.files import write_text, write_tsv
 from taxoscape.job import logged
 from taxoscape.learning import checkpoint, device, task
-from taxoscape.learning import loop as training
+from taxoscape.learning.loop import place_of
+from taxoscape.learning.monitor import lines
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options, fold = Options(**device.placed(params.config, "aam.device")), int(snakemake.wildcards.fold)
-    training.settle(options)
+    device.settle(options.device, options.threads, "aam.device")
     study = data.read_study(given.table, given.sequences, given.tree, given.rarefied, options)
     goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target, fold)
     base = pretrain.load_encoder(given.encoder, options)
-    folder = checkpoint.resume_folder("aam", {**params, **snakemake.wildcards}, list(given))
-    trained = finetune.train_fold(study, base, goal, fold, options, params.seed, folder)
+    place = place_of("aam", {**params, **snakemake.wildcards}, list(given), snakemake.log[0])
+    trained = finetune.train_fold(study, base, goal, fold, options, params.seed, place)
     train, test = goal.rows(fold)
     guess = finetune.predict_fold(trained, study, base, test, options, params.seed)
     width = predict.half_width(trained.residuals, options.interval)
     table = predict.frame(study.samples[test], fold, goal.values[test], guess, trained.target, width)
     write_tsv(table, wanted.predictions)
-    write_text(training.lines(trained.histories), wanted.history)
+    write_text(lines(trained.histories), wanted.history)
     seen, held = study.samples[train].tolist(), study.samples[test].tolist()
     saved.save(saved.Saved(trained, base, options, study.depth, params.seed, seen, held), wanted.model)
-    checkpoint.remove(folder)
+    checkpoint.remove(place.resume)
