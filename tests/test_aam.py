@@ -1,12 +1,6 @@
 """Laws of the attention model: samples are sets, batches change nothing, groups stay together, words follow figures."""
 
-import json
-import os
-import runpy
-import subprocess
-import sys
 from dataclasses import asdict, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -495,9 +489,10 @@ def test_interrupted_run_ends_like_one_that_was_not(study, tmp_path, monkeypatch
         saved(record, path)
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(checkpoint, "save", save_then_die)
+    monkeypatch.setattr(checkpoint, "save", save_then_die)
+    with pytest.raises(Killed):
         pretrain.pretrain(study, np.arange(12), groups, options, (0,), place)
+    monkeypatch.undo()
     resumed, again = pretrain.pretrain(study, np.arange(12), groups, options, (0,), place)
     assert lines([again]) == lines([history])
     for one, two in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):

@@ -17,7 +17,7 @@ from taxoscape.basis import Basis
 from taxoscape.compositions import closure, clr
 from taxoscape.diffusion import asked, dequantise, models, training
 from taxoscape.diffusion.check import check_diffusion
-from taxoscape.diffusion.denoiser import Attention, Denoiser
+from taxoscape.diffusion.denoiser import Denoiser
 from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of, place_rest
 from taxoscape.diffusion.terms import RELATIVES, make_terms, read_relatives
 from taxoscape.diffusion.transformer import TokenDenoiser
@@ -27,6 +27,8 @@ from taxoscape.learning import checkpoint, copula, counts
 from taxoscape.learning import noise as sampling
 from taxoscape.learning.communities import Samples, Study, condition_rows, generated_conditions, read_study
 from taxoscape.learning.conditions import ConditionTokens, hide
+from taxoscape.learning.layers import Attention
+from taxoscape.learning.loop import Place
 from tests.conftest import ROOT
 
 torch.set_num_threads(1)
@@ -166,10 +168,9 @@ def test_a_perfect_network_gives_whole_communities_without_calibration(monkeypat
     table = np.stack([rng.multinomial(DEPTH, row) for row in shares / shares.sum(axis=1, keepdims=True)])
     train = unconditional(table[:, 1:])
     fitted, _ = models.fit(train, train.take(np.arange(0)), DEPTH, [], options(calibrate=False, steps=1), 0)
-    scaler = dequantise.Scaler(**{name: part.numpy() for name, part in fitted["scaler"].items()})
-    perfect = torch.tensor(dequantise.encode(counts.with_rest(train.counts, DEPTH), scaler, rng))
-    monkeypatch.setattr(models.sampling, "sample", lambda *_, **__: perfect)
-    found = models.generate(fitted, train.values, train.missing, DEPTH, 0)
+    perfect = torch.tensor(dequantise.encode(counts.with_rest(train.counts, DEPTH), fitted.scaler, rng))
+    monkeypatch.setattr(models.noise, "sample", lambda *_, **__: perfect)
+    found = models.generate(fitted, train.values, train.missing, 0)
     richness = [(part > 0).sum(axis=1).mean() for part in (found, train.counts)]
     assert richness[0] == pytest.approx(richness[1], rel=0.03)
     assert (found != train.counts).mean() < 0.05
@@ -193,23 +194,7 @@ def test_query_and_key_projections_have_gradients(categories):
     values, missing = torch.ones(4, len(categories)), torch.zeros(4, len(categories)) > 0
     attention(torch.randn(4, 1, 16), tokens(values, missing)).square().sum().backward()
     assert attention.query.weight.grad.abs().max() > 1e-6
-    assert attention.key.weight.grad.abs().max() > 1e-6
-
-
-def test_attention_splits_heads_before_the_softmax():
-    """Equal to torch's own multi-head attention with the same weights."""
-    torch.manual_seed(0)
-    ours, other = Attention(16), torch.nn.MultiheadAttention(16, 4, batch_first=True)
-    other.in_proj_weight.data = torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]).data
-    other.in_proj_bias.data = torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]).data
-    other.out_proj.weight.data, other.out_proj.bias.data = ours.out.weight.data, ours.out.bias.data
-    query, tokens, present = (
-        torch.randn(3, 2, 16),
-        torch.randn(3, 5, 16),
-        torch.arange(5) < torch.tensor([[5], [2], [4]]),
-    )
-    torch.testing.assert_close(ours(query, tokens), other(query, tokens, tokens)[0])
-    torch.testing.assert_close(ours(query, tokens, present), other(query, tokens, tokens, ~present)[0])
+    assert attention.key_value.weight.grad[:16].abs().max() > 1e-6
 
 
 def test_conditions_change_the_output():
@@ -254,7 +239,7 @@ def test_every_taxon_hears_every_other_the_conditions_and_the_noise(kind):
     ):
         assert ((network(noisy, *changed) - found).abs().amax(dim=1) > 1e-6).all()
     found.square().sum().backward()
-    projections = ("query_key_value.weight", "to_q.weight", "to_k.weight")
+    projections = ("query.weight", "key_value.weight", "to_q.weight", "to_k.weight")
     asked = [weight for name, weight in network.named_parameters() if name.endswith(projections)]
     assert asked
     assert all(weight.grad.abs().sum() > 0 for weight in asked)
@@ -432,7 +417,7 @@ def test_weights_are_min_snr_of_the_x0_error(prediction):
     angle = torch.linspace(0.05, 1.5, 20)
     a, s = angle.cos(), angle.sin()
     per_x0 = {"x0": torch.ones(20), "epsilon": a / s, "v": 1 / s}[prediction]  # change of the target per change of x0
-    weighted = training.weights(a, s, prediction) * per_x0**2
+    weighted = sampling.snr_weights(a, s, prediction) * per_x0**2
     torch.testing.assert_close(weighted, (a**2 / s**2).clamp(max=5.0))
 
 
@@ -463,14 +448,16 @@ def test_relatives_are_the_nearest_in_the_tree_and_count_by_their_closeness(tmp_
 def test_terms_are_those_of_the_formula_and_count_for_nothing_in_noise(terms_of):
     clean = torch.tensor([[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0, 0.0, -2.0]])
     sure, lost = (torch.full((2,), level) for level in (1.0, 1e-6))
-    assert terms_of(1.0, 0.0)(clean, sure, lost).item() == pytest.approx((2 / 6 + 0) / 2)
-    assert terms_of(1.0, 1.0)(clean, lost, sure).item() == pytest.approx(0.0, abs=1e-9)
+    found = terms_of(1.0, 0.0)(clean, sure, lost)
+    assert found["compositional_loss"].item() == pytest.approx((2 / 6 + 0) / 2)
+    assert found["phylogenetic_loss"].item() == 0
+    assert sum(terms_of(1.0, 1.0)(clean, lost, sure).values()).item() == pytest.approx(0.0, abs=1e-9)
     term = terms_of(0.0, 1.0)
-    one = term(clean[:1], sure[:1], lost[:1]).item()
+    one = term(clean[:1], sure[:1], lost[:1])["phylogenetic_loss"].item()
     assert one == pytest.approx(
         (term.closeness * (clean[0, term.pairs[0]] - clean[0, term.pairs[1]]).abs()).sum().item()
     )
-    assert term(clean[:1], sure[:1], lost[:1]) < term(clean[1:], sure[1:], lost[1:])  # a and b are close
+    assert one < term(clean[1:], sure[1:], lost[1:])["phylogenetic_loss"]  # a and b are close
 
 
 @pytest.mark.parametrize("prediction", ["v", "x0", "epsilon"])
@@ -480,11 +467,12 @@ def test_each_term_has_a_gradient_of_its_own(terms_of, prediction, weights):
     network, samples = small_network(), cohort(40, taxa=6)
     schedule = sampling.Schedule("cosine", 1000, prediction)
     scaler = dequantise.fit_scaler(samples.counts, np.random.default_rng(0))
-    batch = training.add_noise(samples, scaler, schedule, np.random.default_rng(1))
+    batch = training.encoded(samples, scaler, np.random.default_rng(1))
+    seen = sampling.noised(batch.clean, schedule, torch.Generator().manual_seed(1))
     gradients = []
     for term in (None, terms_of(*weights)):
         network.zero_grad()
-        training.loss(network, batch, prediction, term).backward()
+        sum(training.loss(network, batch, seen, prediction, term).values()).backward()
         gradients.append(network.leave.weight.grad.clone())
     assert (gradients[0] - gradients[1]).abs().max() > 1e-6
 
@@ -497,7 +485,7 @@ def test_the_phylogenetic_term_makes_relatives_alike(tmp_path):
     for weight in (0.0, 20.0):
         settings = options(phylogenetic=weight, steps=200, calibrate=False)
         model, _ = models.fit(train, validation, DEPTH, [0, 3], settings, 0, relatives=relatives)
-        found = clr(models.generate(model, train.values, train.missing, DEPTH, 0) + 0.5)
+        found = clr(models.generate(model, train.values, train.missing, 0) + 0.5)
         apart.append(np.abs(found[:, 0] - found[:, 1]).mean())
     assert apart[1] < 0.7 * apart[0]
 
@@ -505,29 +493,18 @@ def test_the_phylogenetic_term_makes_relatives_alike(tmp_path):
 def test_training_in_bfloat16_learns_the_same_within_its_rounding():
     train, validation = cohort(80, seed=1), cohort(20, seed=2)
     losses = [
-        models.fit(train, validation, DEPTH, [0, 3], options(mixed_precision=kind), 0)[1]["validation"].iloc[-1]
+        models.fit(train, validation, DEPTH, [0, 3], options(mixed_precision=kind), 0)[1][-1]["val_score"]
         for kind in ("none", "bf16")
     ]
     assert losses[0] != losses[1]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
-def test_average_warms_up():
-    """Without warm-up a decay of 0.999 would still hold 90 % of the initial weights after 100 steps."""
-    network = torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.zeros_(network.weight)
-    average = training.Average(network, 0.999)
-    torch.nn.init.ones_(network.weight)
-    for _ in range(100):
-        average.update(network)
-    assert average.network.weight.item() > 0.99
-
-
 def test_held_out_noise_is_always_the_same():
     samples, rng = cohort(10), np.random.default_rng(0)
     scaler = dequantise.fit_scaler(samples.counts, rng)
     schedule = sampling.Schedule("cosine", 1000, "v")
-    first, second = (training._held_out(samples, scaler, schedule, 3) for _ in range(2))
+    (_, first), (_, second) = (training._held_out(samples, scaler, schedule, 3, "cpu") for _ in range(2))
     torch.testing.assert_close(first.noisy, second.noisy)
     assert len(first.noisy) >= training.HELD_OUT
 
@@ -537,18 +514,24 @@ def test_noised_batch_is_consistent():
     scaler = dequantise.fit_scaler(samples.counts, np.random.default_rng(0))
     for prediction in ("v", "x0", "epsilon"):
         schedule = sampling.Schedule("cosine", 1000, prediction)
-        batch = training.add_noise(samples, scaler, schedule, np.random.default_rng(1))
-        clean = sampling.estimate(batch.target, batch.noisy, batch.signal[:, None], batch.noise[:, None], prediction)
-        usable = batch.signal > 0.2
-        wanted = dequantise.encode(samples.counts, scaler, np.random.default_rng(1))
-        np.testing.assert_allclose(clean[usable], wanted[usable.numpy()], atol=1e-3)
+        clean = training.encoded(samples, scaler, np.random.default_rng(1)).clean
+        seen = sampling.noised(clean, schedule, torch.Generator().manual_seed(1))
+        found = sampling.estimate(seen.target, seen.noisy, seen.signal[:, None], seen.noise[:, None], prediction)
+        usable = seen.signal > 0.2
+        np.testing.assert_allclose(found[usable], clean[usable], atol=1e-3)
+        process = sampling.forward_process(schedule)  # diffusers' own, at the same times
+        time = torch.tensor([int((sampling.levels(schedule)[0] == a).nonzero()[0]) for a in seen.signal])
+        noise = (seen.noisy - seen.signal[:, None] * clean) / seen.noise[:, None]
+        torch.testing.assert_close(process.add_noise(clean, noise, time), seen.noisy, atol=1e-4, rtol=1e-4)
+        if prediction == "v":
+            torch.testing.assert_close(process.get_velocity(clean, noise, time), seen.target, atol=1e-2, rtol=1e-2)
 
 
 def test_held_out_loss_stops_training_and_the_best_network_is_kept():
     train, validation = cohort(8, seed=1), cohort(8, seed=2)
     _, history = models.fit(train, validation, DEPTH, [0, 3], options(steps=3000, patience=2, lr=0.01), 0)
-    assert history["step"].max() < 3000
-    assert history["validation"].idxmin() == len(history) - 3
+    assert history[-1]["step"] < 3000
+    assert np.argmin([row["val_score"] for row in history]) == len(history) - 3
 
 
 # The whole generator
@@ -575,7 +558,7 @@ def test_generated_counts_are_whole_sum_to_depth_and_resemble_training(changes):
     model, _ = models.fit(
         train, validation, DEPTH, [0, 3], options(**changes), 0, known=KNOWN.get(changes.get("model"))
     )
-    found = models.generate(model, asked.values, asked.missing, DEPTH, 0)
+    found = models.generate(model, asked.values, asked.missing, 0)
     assert found.dtype == np.int64
     assert (found >= 0).all()
     assert (found.sum(axis=1) == DEPTH).all()
@@ -591,7 +574,7 @@ def test_conditions_act_as_in_training(model):
     shares = []
     for age in (-1.5, 1.5):
         values = np.tile([age, 1.0], (100, 1))
-        found = models.generate(fitted, values, np.zeros(values.shape, bool), DEPTH, 0)
+        found = models.generate(fitted, values, np.zeros(values.shape, bool), 0)
         shares.append(found[:, :3].sum(axis=1).mean() / DEPTH)
     assert shares[1] > shares[0] + 0.15
 
@@ -605,7 +588,7 @@ def test_same_seed_same_bytes(model, tmp_path):
         checkpoint.save(fitted, tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     draws = [
-        models.generate(checkpoint.load(tmp_path / name), train.values, train.missing, DEPTH, seed)
+        models.generate(models.read_model(tmp_path / name, "cpu"), train.values, train.missing, seed)
         for name, seed in (("a", 0), ("b", 0), ("b", 1))
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
@@ -624,7 +607,7 @@ def test_communities_are_written_block_by_block_as_counts_and_landscapes(tmp_pat
     write_communities(model, asked, names, study, 0, basis, tmp_path / "asked.biom", tmp_path / "asked.npz")
     assert capsys.readouterr().out.splitlines()[-3:] == [f"{n} of 20 communities" for n in (8, 16, 20)]
     counts = tables.counts(tables.read_table(tmp_path / "asked.biom"), names, basis.taxa)
-    np.testing.assert_array_equal(counts, models.generate(model, *asked, DEPTH, 0))
+    np.testing.assert_array_equal(counts, models.generate(model, *asked, 0))
     stored = images.load_composition(tmp_path / "asked.npz")
     np.testing.assert_array_equal(stored["counts"], counts)
     found = images.composition_of(raster.invert(raster.rasterize(stored["values"], basis), basis), basis)
@@ -637,7 +620,7 @@ def test_eight_samples_absent_taxa_and_missing_values_are_enough():
     train.counts[0] = 0  # a sample with no read in any retained taxon
     train.missing[:, 0] = True
     model, _ = models.fit(train, validation, DEPTH, [0, 3], options(), 0)
-    found = models.generate(model, validation.values, validation.missing, DEPTH, 0)
+    found = models.generate(model, validation.values, validation.missing, 0)
     assert (found[:, 4] == 0).all()
     assert (found.sum(axis=1) <= DEPTH).all()
 
@@ -645,8 +628,8 @@ def test_eight_samples_absent_taxa_and_missing_values_are_enough():
 def test_no_fields_and_no_validation_samples():
     train = cohort(20, fields=0)
     model, history = models.fit(train, train.take(np.zeros(20, bool)), DEPTH, [], options(), 0)
-    assert history["step"].max() == QUICK["steps"]
-    assert models.generate(model, train.values, train.missing, DEPTH, 0).shape == train.counts.shape
+    assert history[-1]["step"] == QUICK["steps"]
+    assert models.generate(model, train.values, train.missing, 0).shape == train.counts.shape
     found = models.quality(model, history, train, train.take(np.zeros(20, bool)), [])
     assert found["best_step"] is None
 
@@ -772,7 +755,7 @@ def test_reads_of_other_taxa_take_the_share_that_they_have_in_training(model):
     known = dataclasses.replace(whole, counts=whole.counts[:, 3:])
     settings = options(model=model, steps=600, width=64, lr=0.003)
     fitted, _ = models.fit(known, known.take(np.arange(0)), DEPTH, [0, 3], settings, 0)
-    totals = models.generate(fitted, known.values, known.missing, DEPTH, 0).sum(axis=1)
+    totals = models.generate(fitted, known.values, known.missing, 0).sum(axis=1)
     wanted = known.counts.sum(axis=1)
     assert abs(totals.mean() - wanted.mean()) < 0.1 * wanted.std() + 0.02 * DEPTH
     assert 0.7 < totals.std() / wanted.std() < 1.3
@@ -894,27 +877,20 @@ def test_a_category_that_nobody_had_is_refused_and_a_far_number_is_said(tmp_path
 
 
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    """Killed after the file of the fourth round: the same command goes on, and nothing differs."""
+    """Killed after the first round, then again: the same command goes on, and nothing differs."""
     train, validation = cohort(60, seed=1), cohort(20, seed=2)
-    quick = options(steps=300, width=16)
+    quick, place, save = options(steps=150, width=16), Place(tmp_path), checkpoint.save
     whole, losses = models.fit(train, validation, DEPTH, [0, 3], quick, 0)
 
-    class Killed(BaseException):
-        pass
+    def killed(record, path):
+        save(record, path)
+        raise KeyboardInterrupt
 
-    def save(state: dict, path) -> None:
-        checkpoint_save(state, path)
-        raise Killed
-
-    checkpoint_save = checkpoint.save
-    monkeypatch.setattr(training.checkpoint, "save", save)
-    with pytest.raises(Killed):
-        models.fit(train, validation, DEPTH, [0, 3], quick, 0, tmp_path / "training.pt")
+    monkeypatch.setattr(checkpoint, "save", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            models.fit(train, validation, DEPTH, [0, 3], quick, 0, place)
     monkeypatch.undo()
-    again, repeated = models.fit(train, validation, DEPTH, [0, 3], quick, 0, tmp_path / "training.pt")
-    pd.testing.assert_frame_equal(losses, repeated)
-    assert len(losses) > training.KEPT
-    for name, weight in whole["network"].items():
-        assert torch.equal(weight, again["network"][name]), name
-    for name, values in whole["calibration"].items():
-        assert torch.equal(values, again["calibration"][name]), name
+    again, repeated = models.fit(train, validation, DEPTH, [0, 3], quick, 0, place)
+    assert repeated == losses
+    assert all(weights.equal(again.network[name]) for name, weights in whole.network.items())

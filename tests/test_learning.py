@@ -252,10 +252,11 @@ def test_an_interrupted_run_ends_bit_for_bit_like_one_that_was_not(tmp_path, mon
         saved(record, path)
         raise Killed
 
+    monkeypatch.setattr(checkpoint, "save", save_then_die)
     for _ in range(2):
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(checkpoint, "save", save_then_die)
+        with pytest.raises(Killed):
             run(place)
+    monkeypatch.undo()
     resumed, again = run(place)
     assert again == history
     assert all(one.equal(two) for one, two in zip(whole.parameters(), resumed.parameters(), strict=True))

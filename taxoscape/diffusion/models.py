@@ -10,12 +10,15 @@ from torch.nn import functional
 
 from taxoscape.diffusion import dequantise, training
 from taxoscape.diffusion.denoiser import Denoiser
+from taxoscape.diffusion.dequantise import Scaler
 from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser, place_rest
 from taxoscape.diffusion.terms import NOBODY, make_terms
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
 from taxoscape.learning import checkpoint, copula, counts, noise
 from taxoscape.learning.communities import Samples
+from taxoscape.learning.copula import Copula
+from taxoscape.learning.counts import Calibration
 from taxoscape.learning.loop import Place, Plan, Row
 
 # Communities drawn at the training conditions to fit the calibration on, at least.
@@ -70,13 +73,13 @@ class Generator:
     categories: list[int]  # of the conditions: number of categories, 0 = continuous
     depth: int  # reads
     seen: np.ndarray  # [D] whether a training sample has the taxon
-    copula: copula.Copula | None = None
+    copula: Copula | None = None
     features: torch.Tensor | None = None  # [D, P] of the transformer
     canvas: Canvas | None = None  # of the unet
-    scaler: dequantise.Scaler | None = None
+    scaler: Scaler | None = None
     bound: float = 0.0  # of standardised estimates
     network: dict[str, torch.Tensor] | None = None
-    calibration: counts.Calibration | None = None
+    calibration: Calibration | None = None
 
 
 def fit(
@@ -189,7 +192,7 @@ def quality(model: Generator, history: list[Row], train: Samples, validation: Sa
     }
 
 
-def _calibration(model: Generator, train: Samples, seed: int, rng: np.random.Generator) -> counts.Calibration:
+def _calibration(model: Generator, train: Samples, seed: int, rng: np.random.Generator) -> Calibration:
     """Marginals of what the model draws at the training conditions, next to those of the training samples."""
     rows = np.tile(np.arange(len(train.counts)), -(-CALIBRATION // len(train.counts)))
     drawn = _log_amounts(model, train.values[rows], train.missing[rows], (seed, 3))

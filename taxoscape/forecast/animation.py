@@ -14,7 +14,7 @@ from taxoscape.compositions import clr_inverse
 from taxoscape.forecast import models
 from taxoscape.forecast.asked import ask, condition
 from taxoscape.forecast.courses import Courses, tasks
-from taxoscape.forecast.models import EVALUATED, Options, anchor_of, noise_of
+from taxoscape.forecast.models import EVALUATED, Forecasters, noise_of
 from taxoscape.forecast.paths import one_step
 from taxoscape.previews.paint import full_name
 
@@ -32,11 +32,11 @@ def subject_of(courses: Courses, wanted: str | None) -> str:
     return str(names[numbers.argmax()])
 
 
-def frames(found: dict, courses: Courses, subject: str, horizons: list[float], seed: int) -> list[dict]:
+def frames(found: Forecasters, courses: Courses, subject: str, horizons: list[float], seed: int) -> list[dict]:
     """Frames in time: time, observed shares [D] or None, forecast shares [D] or None with ends of their interval."""
     rows = courses.of(subject)
-    model = found["folds"][int(courses.fold[rows[0]])]
-    options, anchor = Options(**model["options"]), anchor_of(model)
+    model = found.folds[int(courses.fold[rows[0]])]
+    options, anchor = model.options, model.anchor
     shown = []
     for time in np.unique(courses.time[rows]):
         observed = courses.shares[rows[courses.time[rows] == time]].mean(axis=0)

@@ -1,8 +1,9 @@
 """Baselines: what a forecast has to beat. Each gives log-ratios and shares for tasks, knowing what the forecast knows.
 
 Persistence is the last earlier sample; the subject mean that of all earlier ones; the population is the kernel mean
-of the other subjects at that time; ridge AR(1) is linear in the last earlier sample and in time. Their intervals are
-the errors that they made of the held-out subjects as far ahead (`scatter`).
+of the other subjects at that time; ridge AR(1) is linear in the last earlier sample and in time. Their draws are the
+point plus the errors that they made of all subjects of the other folds as far ahead (`scatter`). The held-out
+subjects alone, who calibrate the network, are too few: with them the CRPS was up to 5 % higher on ECAM and the mice.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from taxoscape.forecast.courses import Courses, Task
 NAMES = ("persistence", "subject mean", "population at that time", "ridge AR(1)")
 # Penalties of the ridge that are tried, in samples.
 PENALTIES = (100.0, 1000.0, 10000.0, 100000.0)
-# Held-out tasks that a bin needs for a scatter of its own: with fewer, 90 % intervals end at the largest errors.
+# Tasks that a bin needs for a scatter of its own: with fewer, 90 % intervals end at the largest errors.
 ENOUGH = 20
 
 
@@ -43,7 +44,7 @@ def points(
 
 
 def scatter(bins: np.ndarray, number: int, draws: int) -> np.ndarray:
-    """Rows [K, draws] of held-out tasks, in bins [P] by how far ahead, whose errors scatter a forecast of each bin.
+    """Rows [K, draws] of known tasks, in bins [P] by how far ahead, whose errors scatter a forecast of each bin.
 
     They are spread evenly over the tasks of the bin. A bin of fewer than ENOUGH tasks borrows those of the nearest bin
     that has enough (of two equally near, the one further ahead); where no bin has, all tasks are taken.

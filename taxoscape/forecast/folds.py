@@ -1,19 +1,20 @@
-"""Folds: a forecaster for each, fitted without its subjects: everybody is forecast by one that has not seen them.
+"""Folds: a forecaster for each, fitted without its subjects: every subject is forecast by one that has not seen it.
 
-A fold that is finished is kept beside the checkpoints until all are, and training goes on there after a kill.
+A fold that is finished is kept next to the checkpoints until all are, and training goes on there after a kill.
 """
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from taxoscape.errors import InputError
 from taxoscape.forecast import models
 from taxoscape.forecast.courses import Courses, Task, tasks
-from taxoscape.forecast.models import Options
+from taxoscape.forecast.models import Forecaster, Forecasters, Options
 from taxoscape.learning import checkpoint
+from taxoscape.learning.loop import Place
+from taxoscape.learning.monitor import table
 
 
 def divide(courses: Courses, fold: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -30,29 +31,30 @@ def divide(courses: Courses, fold: int, share: float, seed: int) -> tuple[np.nda
     return np.setdiff1d(others, held_out), held_out
 
 
-def fit(courses: Courses, options: Options, seed: int, folder: Path) -> tuple[dict, pd.DataFrame]:
-    """Fit the forecasters of all folds -> models by fold, losses (fold, step, training, validation)."""
+@dataclass(frozen=True)
+class Finished:
+    """A fold that is finished, while others are not: its forecaster and the rounds of its training."""
+
+    model: Forecaster
+    history: list[dict]
+
+
+def fit(courses: Courses, options: Options, seed: int, place: Place) -> tuple[Forecasters, pd.DataFrame]:
+    """Fit the forecasters of all folds -> forecasters, losses (fold, step, training, validation and their terms)."""
     found, histories = {}, []
     for fold in np.unique(courses.fold).tolist():
-        path = folder / f"fold{fold}.pt"
-        state = checkpoint.load(path) if path.is_file() else {}
-        if "model" not in state:
-            trained, held_out = divide(courses, fold, options.validation, seed)
-
-            def keep(progress: dict, path: Path = path) -> None:
-                checkpoint.save({"progress": progress}, path)
-
-            model, history = models.fit(
-                courses, trained, held_out, options, (seed, fold), state=state.get("progress"), keep=keep
-            )
-            model |= {"trained": trained.tolist(), "held_out": held_out.tolist()}
-            state = {"model": model, "history": history.to_numpy().tolist()}
-            checkpoint.save(state, path)
-        found[fold] = state["model"]
-        frame = pd.DataFrame(state["history"], columns=["step", "training", "validation"])
-        histories.append(frame.assign(step=frame["step"].astype(int)))
+        path = place.resume and place.resume / f"finished{fold}.pt"
+        if path and path.is_file():
+            finished = checkpoint.load(path, Finished, "remove it to train the fold again")
+        else:
+            groups = divide(courses, fold, options.validation, seed)
+            finished = Finished(*models.fit(courses, *groups, options, (seed, fold), place.of(f"fold{fold}")))
+            if path:
+                checkpoint.save(finished, path)
+        found[fold] = finished.model
+        histories.append(table(finished.history))
         histories[-1].insert(0, "fold", fold)
-    return {"folds": found}, pd.concat(histories, ignore_index=True)
+    return Forecasters(found), pd.concat(histories, ignore_index=True)
 
 
 def of_fold(courses: Courses, fold: int) -> list[Task]:
@@ -60,11 +62,11 @@ def of_fold(courses: Courses, fold: int) -> list[Task]:
     return tasks(courses, np.unique(courses.subjects[courses.fold == fold]))
 
 
-def describe(found: dict, history: pd.DataFrame, courses: Courses) -> dict:
+def describe(found: Forecasters, history: pd.DataFrame, courses: Courses) -> dict:
     """What was trained on what, for the report."""
     best = history.loc[history.groupby("fold")["validation"].idxmin()].set_index("fold")
     start = history[history["step"] == 0].set_index("fold")["validation"]
-    weights = sum(w.numel() for w in next(iter(found["folds"].values()))["network"].values())
+    weights = sum(w.numel() for w in next(iter(found.folds.values())).network.values())
     return {
         "subjects": len(np.unique(courses.subjects)),
         "samples": len(courses.names),
@@ -72,15 +74,15 @@ def describe(found: dict, history: pd.DataFrame, courses: Courses) -> dict:
         "weights": int(weights),
         "folds": {
             str(fold): {
-                "training_subjects": len(model["trained"]),
-                "held_out_subjects": len(model["held_out"]),
-                "covariance": torch.as_tensor(model["anchor"]["covariance"]).tolist(),
-                "bandwidth": model["anchor"]["bandwidth"],
+                "training_subjects": len(model.trained),
+                "held_out_subjects": len(model.held_out),
+                "covariance": model.anchor.covariance.tolist(),
+                "bandwidth": model.anchor.bandwidth,
                 "best_step": int(best["step"][fold]),
                 "loss_of_the_anchor": float(start[fold]),
                 "loss": float(best["validation"][fold]),
-                "spread": torch.as_tensor(model["spread"]["factors"]).tolist(),
+                "spread": model.spread.factors.tolist(),
             }
-            for fold, model in found["folds"].items()
+            for fold, model in found.folds.items()
         },
     }

@@ -1,13 +1,12 @@
-"""A forecaster as something to fit, save, load and ask: the anchor, the network and the spread, per fold.
+"""Forecasters: fit them, save them, load them, and draw from them: the anchor, the network and the spread, per fold.
 
 A forecast is the anchor plus the standard deviation of its error times what the network draws; how far draws lie
-from their median is then scaled so that intervals hold what they say on held-out subjects (`spread`).
+from their median is then scaled so that intervals hold what they promise on held-out subjects (`spread`).
 """
 
-import dataclasses
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,10 @@ from taxoscape.forecast.asked import Conditioned, ask, condition
 from taxoscape.forecast.courses import Courses, Task, tasks, typical_step
 from taxoscape.forecast.denoiser import Denoiser
 from taxoscape.forecast.spread import Spread
-from taxoscape.learning import noise as sampling
+from taxoscape.learning import checkpoint
+from taxoscape.learning.loop import Place, Plan, Row
+from taxoscape.learning.noise import Schedule, sample
+from taxoscape.learning.processes import team
 
 # The x_0 estimate stays within this many times the largest training deviation.
 MARGIN = 1.2
@@ -67,6 +69,41 @@ class Options:
     targets: int  # forecasts of a subject and horizon that are evaluated, at most
     bootstraps: int
     threads: int
+    device: str  # cpu | cuda
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """The forecaster of a fold: anchor, weights of the network, spread, and the subjects that they were fitted to."""
+
+    options: Options
+    categories: list[int]  # per field: number of categories, 0 = continuous
+    taxa: list[str]
+    anchor: Anchor
+    seen: np.ndarray  # [D] whether a training sample has the taxon
+    trained: list[str]  # subjects
+    held_out: list[str]  # subjects that stopped and calibrated it
+    network: dict[str, torch.Tensor] | None = None
+    bound: float = 0.0  # of standardised estimates
+    spread: Spread | None = None
+
+
+@dataclass(frozen=True)
+class Forecasters:
+    """The forecasters of all folds."""
+
+    folds: dict[int, Forecaster]
+
+    def on(self, device: str) -> "Forecasters":
+        """The same, to draw on a device."""
+        return Forecasters(
+            {fold: replace(one, options=replace(one.options, device=device)) for fold, one in self.folds.items()}
+        )
+
+
+def read_forecasters(path: str | Path, device: str) -> Forecasters:
+    """Forecasters of a checkpoint, to draw on a device; InputError for another kind of file."""
+    return checkpoint.load(path, Forecasters, "give the results/forecast/model.pt of this version").on(device)
 
 
 def fit(
@@ -75,13 +112,10 @@ def fit(
     held_out: np.ndarray,
     options: Options,
     seed: tuple[int, ...],
-    state: dict | None = None,
-    keep: Callable[[dict], None] = lambda state: None,
-) -> tuple[dict, pd.DataFrame]:
-    """Fit to the subjects `trained`, stopped and calibrated by `held_out` -> model, losses."""
-    rows = np.flatnonzero(np.isin(courses.subjects, trained))
-    known = courses.take(rows)
-    planned = np.isin(courses.field_names, options.interventions)
+    place: Place = Place(),
+) -> tuple[Forecaster, list[Row]]:
+    """Fit to the subjects `trained`, stopped and calibrated by `held_out` -> forecaster, rounds of its training."""
+    known = courses.take(np.flatnonzero(np.isin(courses.subjects, trained)))
     found = anchors.fit(
         known.subjects,
         known.time,
@@ -90,7 +124,7 @@ def fit(
         known.fields,
         known.missing,
         categories=courses.categories,
-        planned=planned,
+        planned=np.isin(courses.field_names, options.interventions),
         step=typical_step(courses, trained),
     )
     sets = [tasks(courses, subjects) for subjects in (trained, held_out)]
@@ -99,47 +133,46 @@ def fit(
             f"forecast: {len(trained)} training and {len(held_out)} held-out subjects do not both hold one with two "
             "time points: lower metadata.folds, or set forecast.enabled: false"
         )
-    torch.manual_seed(int(np.random.default_rng((*seed, 0)).integers(2**62)))
-    model = {
-        "options": dataclasses.asdict(options),
-        "categories": courses.categories,
-        "field_names": courses.field_names,
-        "taxa": [str(taxon) for taxon in courses.taxa],
-        "anchor": _plain(found),
-        "seen": torch.tensor(known.counts.sum(axis=0) > 0),
-    }
-    network = _network(model)
-    examples = [_examples(courses, found, part, options) for part in sets]
-    print(f"{sum(w.numel() for w in network.parameters()):,} weights, {len(sets[0])} training tasks of {len(trained)}")
-    network, history = training.train(
-        network, *examples, schedule(options), _plan(options), seed, state=state, keep=keep
+    model = Forecaster(
+        options,
+        courses.categories,
+        courses.taxa.tolist(),
+        found,
+        known.counts.sum(axis=0) > 0,
+        trained.tolist(),
+        held_out.tolist(),
     )
+    torch.manual_seed(int(np.random.default_rng((*seed, 0)).integers(2**62)))
+    network, examples = _network(model), [_examples(courses, found, part, options) for part in sets]
+    print(f"{sum(w.numel() for w in network.parameters()):,} weights, {len(sets[0])} training tasks of {len(trained)}")
+    steps = options.batch_size, options.condition_dropout
+    history = training.train(network, *examples, schedule(options), _plan(options), *steps, seed, place)
     bound = MARGIN * float(examples[0].clean.abs().max())
-    model |= {"network": network.state_dict(), "bound": bound}
-    return model | {"spread": _plain(_calibrate(model, courses, sets[1], seed))}, history
+    model = replace(model, network=network.cpu().state_dict(), bound=bound)
+    return replace(model, spread=_calibrate(model, courses, sets[1], seed)), history
 
 
-def draw(model: dict, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray) -> np.ndarray:
+def draw(model: Forecaster, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Centred log-ratios [P, S, D] of P forecasts from noise [P, S, D]; `first` [P]: whether of the next sample."""
-    return _drawn(model, conditioned, _errors(model, conditioned, noise), first, spread_of(model).factors)
+    return _drawn(model, conditioned, _errors(model, conditioned, noise), first, model.spread.factors)
 
 
-def draw_anchor(model: dict, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray) -> np.ndarray:
+def draw_anchor(model: Forecaster, conditioned: Conditioned, noise: np.ndarray, first: np.ndarray) -> np.ndarray:
     """The same of the anchor without the network: noise is its error, and its spread has factors of its own."""
-    return _drawn(model, conditioned, noise, first, spread_of(model).anchor_factors)
+    return _drawn(model, conditioned, noise, first, model.spread.anchor_factors)
 
 
-def draw_each(model: dict, conditioned: Conditioned, noise: np.ndarray, first: bool) -> np.ndarray:
+def draw_each(model: Forecaster, conditioned: Conditioned, noise: np.ndarray, first: bool) -> np.ndarray:
     """One draw [S, D] of each of S questions about one subject and time, from noise [S, D]; spread as by `draw`."""
     errors = _errors(model, conditioned, noise[:, None])[:, 0]
-    errors = spreads.apply(errors[None], spread_of(model).factors[[int(first)]])[0]
-    drawn = conditioned.mean + errors * conditioned.scale[:, None] * anchor_of(model).std
+    errors = spreads.apply(errors[None], model.spread.factors[[int(first)]])[0]
+    drawn = conditioned.mean + errors * conditioned.scale[:, None] * model.anchor.std
     return drawn - drawn.mean(axis=-1, keepdims=True)
 
 
-def point(model: dict, conditioned: Conditioned, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def point(model: Forecaster, conditioned: Conditioned, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Point forecasts [P, D] of log-ratios and of shares, blended of the anchor's and the draws' [P, S, D]."""
-    of_values, of_shares = spread_of(model).blend
+    of_values, of_shares = model.spread.blend
     values, shares = centres(drawn)
     return (
         conditioned.mean + of_values * (values - conditioned.mean),
@@ -154,47 +187,52 @@ def centres(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _drawn(
-    model: dict, conditioned: Conditioned, errors: np.ndarray, first: np.ndarray, factors: np.ndarray
+    model: Forecaster, conditioned: Conditioned, errors: np.ndarray, first: np.ndarray, factors: np.ndarray
 ) -> np.ndarray:
     """Centred log-ratios [P, S, D] of P forecasts: anchor plus errors [P, S, D], spread by `factors` [2, 2]."""
     errors = spreads.apply(errors, factors[np.asarray(first, dtype=int)])
-    drawn = conditioned.mean[:, None] + errors * conditioned.scale[:, None, None] * anchor_of(model).std
+    drawn = conditioned.mean[:, None] + errors * conditioned.scale[:, None, None] * model.anchor.std
     return drawn - drawn.mean(axis=-1, keepdims=True)
 
 
-def _errors(model: dict, conditioned: Conditioned, noise: np.ndarray) -> np.ndarray:
+def _errors(model: Forecaster, conditioned: Conditioned, noise: np.ndarray) -> np.ndarray:
     """Errors [P, S, D] of the anchor, in units of its scale, as the network draws them from noise."""
-    options, network = Options(**model["options"]), _network(model)
-    network.load_state_dict(model["network"])
-    network.eval()
+    options, network = model.options, _network(model)
+    network.load_state_dict(model.network)
+    network.eval().to(options.device)
     number, draws, taxa = noise.shape
+    context = conditioned.context.to(options.device)
     with torch.no_grad():
-        parts = [network.encode(conditioned.context.take(slice(row, row + 64))) for row in range(0, number, 64)]
+        parts = [network.encode(context.take(slice(row, row + 64))) for row in range(0, number, 64)]
         of_taxa, community = (torch.cat(part) for part in zip(*parts, strict=True))
     errors = np.empty((number * draws, taxa))
-    flat = torch.tensor(noise.reshape(-1, taxa)).float()
+    flat = torch.tensor(noise.reshape(-1, taxa)).float().to(options.device)
     owner = torch.arange(number).repeat_interleave(draws)
     size = max(1, TOKENS // taxa)
     for start in range(0, len(flat), size):
         rows = slice(start, start + size)
-        shown = of_taxa[owner[rows]], community[owner[rows]]
-        empty = torch.zeros(len(flat[rows]), 0)
+        encoded = of_taxa[owner[rows]], community[owner[rows]]
+        empty = torch.zeros(len(flat[rows]), 0, device=options.device)
 
-        def network_of(x, a, s, values, hidden, shown=shown):
-            return network(x, a, s, *shown)
+        def network_of(x, a, s, values, hidden, encoded=encoded):
+            return network(x, a, s, *encoded)
 
-        errors[rows] = sampling.sample(
-            network_of,
-            flat[rows],
-            empty,
-            empty > 0,
-            schedule(options),
-            sampler="dpm",
-            steps=options.sample_steps,
-            guidance=1.0,
-            bound=model["bound"],
-            spacing=SPACING,
-        ).numpy()
+        errors[rows] = (
+            sample(
+                network_of,
+                flat[rows],
+                empty,
+                empty > 0,
+                schedule(options),
+                sampler="dpm",
+                steps=options.sample_steps,
+                guidance=1.0,
+                bound=model.bound,
+                spacing=SPACING,
+            )
+            .cpu()
+            .numpy()
+        )
     return errors.reshape(noise.shape)
 
 
@@ -205,19 +243,9 @@ def noise_of(seed: int, stream: int, subject: str, time: float, draws: int, taxa
     return np.concatenate([half, -half])[:draws]
 
 
-def anchor_of(model: dict) -> Anchor:
-    """The anchor of a model."""
-    return Anchor(**{name: _array(value) for name, value in model["anchor"].items()})
-
-
-def spread_of(model: dict) -> Spread:
-    """The spread of a model."""
-    return Spread(**{name: _array(value) for name, value in model["spread"].items()})
-
-
-def schedule(options: Options) -> sampling.Schedule:
+def schedule(options: Options) -> Schedule:
     """Cosine schedule with the option's prediction."""
-    return sampling.Schedule("cosine", options.train_timesteps, options.prediction)
+    return Schedule("cosine", options.train_timesteps, options.prediction)
 
 
 def _examples(courses: Courses, found: Anchor, part: list[Task], options: Options) -> training.Examples:
@@ -235,9 +263,9 @@ def chance_of(part: list[Task]) -> np.ndarray:
     return chance / chance.sum()
 
 
-def _calibrate(model: dict, courses: Courses, part: list[Task], seed: tuple[int, ...]) -> Spread:
+def _calibrate(model: Forecaster, courses: Courses, part: list[Task], seed: tuple[int, ...]) -> Spread:
     """Spread of the forecast, and of the anchor alone, by the same held-out tasks and noise."""
-    options, found = Options(**model["options"]), anchor_of(model)
+    options, found = model.options, model.anchor
     chosen = np.random.default_rng((*seed, 1)).choice(
         len(part), min(CALIBRATION, len(part)), replace=False, p=chance_of(part)
     )
@@ -259,27 +287,22 @@ def _calibrate(model: dict, courses: Courses, part: list[Task], seed: tuple[int,
     return Spread(factors, anchor_factors, np.array(blend))
 
 
-def _network(model: dict) -> Denoiser:
-    options = Options(**model["options"])
-    return Denoiser(len(model["taxa"]), model["categories"], options.width, options.blocks, options.dropout)
+def _network(model: Forecaster) -> Denoiser:
+    options = model.options
+    return Denoiser(len(model.taxa), model.categories, options.width, options.blocks, options.dropout)
 
 
-def _plan(options: Options) -> training.Plan:
-    return training.Plan(**{field.name: getattr(options, field.name) for field in dataclasses.fields(training.Plan)})
-
-
-def _plain(record: object) -> dict:
-    """Fields of a dataclass as tensors and plain values (texts as a list)."""
-
-    def plain(value: object) -> object:
-        if isinstance(value, np.ndarray) and value.dtype.kind in "OUT":
-            return [str(text) for text in value]
-        return torch.tensor(value) if isinstance(value, np.ndarray) else value
-
-    return {field.name: plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
-
-
-def _array(value: object) -> object:
-    if isinstance(value, torch.Tensor):
-        return value.numpy()
-    return np.array(value) if isinstance(value, list) else value
+def _plan(options: Options) -> Plan:
+    batches = min(training.ROUND, options.steps)
+    rounds = -(-options.steps // batches)
+    return Plan(
+        rounds=rounds,
+        batches=batches * team().size,
+        lr=options.lr,
+        weight_decay=options.weight_decay,
+        patience=options.patience,
+        ema=options.ema,
+        warmup=min(training.WARM_UP, options.steps // 2),
+        device=options.device,
+        start_counts=True,
+    )

@@ -12,7 +12,7 @@ import pandas as pd
 from taxoscape.forecast import models
 from taxoscape.forecast.asked import ask, condition, follow
 from taxoscape.forecast.courses import Courses, future, typical_step
-from taxoscape.forecast.models import FUTURE, Options, anchor_of, noise_of
+from taxoscape.forecast.models import FUTURE, Forecaster, Forecasters, noise_of
 
 KINDS = ("one step", "rolled out")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -39,7 +39,7 @@ def horizons_of(courses: Courses, wanted: list[float] | None) -> list[float]:
 
 
 def forecast(
-    found: dict,
+    found: Forecasters,
     courses: Courses,
     horizons: list[float],
     seed: int,
@@ -51,7 +51,7 @@ def forecast(
     if len(chosen) < all_of_them:
         print(f"{len(chosen)} of {all_of_them:,} subjects, those with most samples, are forecast (forecast.subjects)")
     for subject in chosen:
-        model = found["folds"][int(courses.fold[courses.of(subject)[0]])]
+        model = found.folds[int(courses.fold[courses.of(subject)[0]])]
         for kind, run in zip(KINDS, (one_step, rolled_out), strict=True):
             drawn, values, shares = run(model, courses, subject, horizons, seed, changes)
             origin = float(courses.time[courses.of(subject)[-1]])
@@ -62,7 +62,7 @@ def forecast(
 
 
 def one_step(
-    model: dict,
+    model: Forecaster,
     courses: Courses,
     subject: str,
     horizons: list[float],
@@ -70,7 +70,7 @@ def one_step(
     changes: dict[int, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws [K, S, D], point log-ratios and shares [K, D] of a subject at K horizons, each asked for directly."""
-    options, found = Options(**model["options"]), anchor_of(model)
+    options, found = model.options, model.anchor
     tasks = [future(courses, subject, horizon) for horizon in horizons]
     conditioned = condition(found, ask(courses, found, tasks, options.interventions, changes))
     noise = np.array([noise_of(seed, FUTURE, subject, t.time, options.draws, len(found.std)) for t in tasks])
@@ -80,7 +80,7 @@ def one_step(
 
 
 def rolled_out(
-    model: dict,
+    model: Forecaster,
     courses: Courses,
     subject: str,
     horizons: list[float],
@@ -88,7 +88,7 @@ def rolled_out(
     changes: dict[int, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same, horizon after horizon; the first is that of `one_step`."""
-    options, found = Options(**model["options"]), anchor_of(model)
+    options, found = model.options, model.anchor
     tasks = [future(courses, subject, horizon) for horizon in horizons]
     questions = ask(courses, found, tasks, options.interventions, changes)
     drawn, values, shares = one_step(model, courses, subject, horizons[:1], seed, changes)
@@ -116,7 +116,7 @@ def table(forecasts: Forecasts, taxa: np.ndarray) -> pd.DataFrame:
     return frame.assign(**{name: values.ravel() for name, values in columns.items()})
 
 
-def seen(found: dict, courses: Courses, index: pd.DataFrame) -> np.ndarray:
+def seen(found: Forecasters, courses: Courses, index: pd.DataFrame) -> np.ndarray:
     """Taxa [R, D] that the forecaster of each forecast's subject knows from training."""
     fold = {subject: int(courses.fold[courses.of(subject)[0]]) for subject in index["subject"].unique()}
-    return np.array([found["folds"][fold[subject]]["seen"].numpy() for subject in index["subject"]])
+    return np.array([found.folds[fold[subject]].seen for subject in index["subject"]])

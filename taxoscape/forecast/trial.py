@@ -11,7 +11,7 @@ from taxoscape.forecast.asked import ask, condition
 from taxoscape.forecast.baselines import Point
 from taxoscape.forecast.courses import Courses, Task, tasks
 from taxoscape.forecast.folds import of_fold
-from taxoscape.forecast.models import EVALUATED, Options, anchor_of, noise_of
+from taxoscape.forecast.models import EVALUATED, Forecaster, Forecasters, Options, noise_of
 from taxoscape.scoring.distributions import inside
 from taxoscape.scoring.results import Results
 
@@ -30,9 +30,9 @@ class Trial:
     covered: np.ndarray  # [P, levels]
 
 
-def run(found: dict, courses: Courses, horizons: list[float], options: Options, seed: int) -> Trial:
+def run(found: Forecasters, courses: Courses, horizons: list[float], options: Options, seed: int) -> Trial:
     """Forecast and measure, fold by fold; folds without a subject that has two time points add nothing."""
-    parts = [_fold(model, courses, fold, horizons, options, seed) for fold, model in found["folds"].items()]
+    parts = [_fold(model, courses, fold, horizons, options, seed) for fold, model in found.folds.items()]
     parts = [part for part in parts if part is not None]
     names = parts[0].measured
     keys = parts[0].measured[evaluate.MODEL]
@@ -83,14 +83,16 @@ def per_taxon(trial: Trial, taxa: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"taxon": taxa} | {f"crps of {name}": values for name, values in trial.taxa.items()})
 
 
-def _fold(model: dict, courses: Courses, fold: int, horizons: list[float], options: Options, seed: int) -> Trial | None:
+def _fold(
+    model: Forecaster, courses: Courses, fold: int, horizons: list[float], options: Options, seed: int
+) -> Trial | None:
     asked = of_fold(courses, fold)
     if not asked:
         return None
     bins = evaluate.bins_of(asked, horizons)
     rows = evaluate.chosen(asked, bins, options.targets, seed)
     asked, bins = [asked[row] for row in rows], bins[rows]
-    found = anchor_of(model)
+    found = model.anchor
     observed, shares = (part[[task.target for task in asked]] for part in (courses.values, courses.shares))
     conditioned = condition(found, ask(courses, found, asked, options.interventions))
     noise = [noise_of(seed, EVALUATED, task.subject, task.time, options.draws, len(found.std)) for task in asked]
@@ -110,15 +112,23 @@ def _fold(model: dict, courses: Courses, fold: int, horizons: list[float], optio
 
 
 def _baselines(
-    model: dict, courses: Courses, found: Anchor, asked: list[Task], bins: np.ndarray, horizons: list[float], draws: int
+    model: Forecaster,
+    courses: Courses,
+    found: Anchor,
+    asked: list[Task],
+    bins: np.ndarray,
+    horizons: list[float],
+    draws: int,
 ) -> dict[str, tuple[Point, np.ndarray]]:
-    """Points and draws [P, S, D] of the baselines: the point plus errors of held-out tasks as far ahead."""
-    trained, held_out = (tasks(courses, np.array(model[key])) for key in ("trained", "held_out"))
-    forecasts, known = (baselines.points(courses, found, trained, held_out, part) for part in (asked, held_out))
-    observed = courses.values[[task.target for task in held_out]]
-    bins_known = evaluate.bins_of(held_out, horizons)
-    rows = baselines.scatter(bins_known, len(horizons) + 2, draws)[bins]  # [P, S]
+    """Points and draws [P, S, D] of the baselines: the point plus errors of the other folds' tasks as far ahead."""
+    trained, held_out = (tasks(courses, np.array(part)) for part in (model.trained, model.held_out))
+    known = [*trained, *held_out]
+    rows = baselines.scatter(evaluate.bins_of(known, horizons), len(horizons) + 2, draws)
+    needed, place = np.unique(rows, return_inverse=True)
+    known = [known[row] for row in needed]
+    observed = courses.values[[task.target for task in known]]
+    points, again = (baselines.points(courses, found, trained, held_out, part) for part in (asked, known))
+    place = place.reshape(rows.shape)[bins]  # [P, S]
     return {
-        name: (point, point.values[:, None] + (observed - known[name].values)[rows])
-        for name, point in forecasts.items()
+        name: (point, point.values[:, None] + (observed - again[name].values)[place]) for name, point in points.items()
     }

@@ -12,7 +12,7 @@ from taxoscape import tables
 from taxoscape.compositions import clr_inverse
 from taxoscape.errors import InputError, examples
 from taxoscape.forecast.courses import Courses
-from taxoscape.forecast.models import Options
+from taxoscape.forecast.models import Forecasters, Options
 from taxoscape.forecast.paths import Forecasts, forecast
 from taxoscape.previews.paint import full_name
 from taxoscape.scoring.bootstrap import bootstrap_weights, interval
@@ -44,7 +44,7 @@ def labels(lineages: pd.Series, taxa: np.ndarray) -> pd.Series:
 
 
 def compare(
-    found: dict,
+    found: Forecasters,
     courses: Courses,
     learned: dict,
     horizons: list[float],
@@ -65,7 +65,7 @@ def compare(
 
 
 def pair(
-    found: dict,
+    found: Forecasters,
     courses: Courses,
     learned: dict,
     horizons: list[float],

@@ -77,7 +77,7 @@ class Place:
 
 
 def place_of(stage: str, parameters: dict, inputs: list[str], log: str) -> Place:
-    """Place of a rule's training: kept in the stage's results, named by all that it depends on, shown next to its log."""
+    """Place of a rule's training: kept in the stage's results by all that it depends on, shown next to its log."""
     return Place(checkpoint.resume_folder(stage, parameters, inputs), Path(log).with_suffix(""))
 
 

@@ -3,8 +3,8 @@
 The training groups are split into as many parts as there are members, stratified by the (first) target; part m stops
 member m, and the draws of member m for part m show how far the draws must be stretched about their mean, and how wide a
 normal error must be added to them, so that the CRPS is lowest: a network that knows its training samples by heart is
-too sure of others. The members draw from the same noise and their draws are averaged (quantile averaging, Lichtendahl et
-al. 2013, Management Science 59:1594): a mixture would be wider than any member that was calibrated.
+too sure of others. The members draw from the same noise and their draws are averaged (quantile averaging, Lichtendahl
+et al. 2013, Management Science 59:1594): a mixture would be wider than any member that was calibrated.
 """
 
 from collections.abc import Sequence

@@ -1,21 +1,20 @@
 """Forecast: forecasters and every subject's samples -> distributions after its last sample, also drawn as counts."""
 
 import numpy as np
-import torch
 
 from taxoscape.files import write_npz, write_tsv
 from taxoscape.forecast import counts, models, paths
 from taxoscape.forecast.courses import read_courses
 from taxoscape.job import logged
-from taxoscape.learning import checkpoint
+from taxoscape.learning import device
 from taxoscape.tables import write_table
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
-    options = models.Options(**params.config)
-    torch.set_num_threads(options.threads)
+    options = models.Options(**device.placed(params.config, "forecast.device"))
+    device.settle(options.device, options.threads, "forecast.device")
     courses = read_courses(given.composition, given.design, given.encoding, given.splits, params.time["column"])
-    found = checkpoint.load(given.model)
+    found = models.read_forecasters(given.model, options.device)
     horizons = paths.horizons_of(courses, options.horizons)
     made = paths.forecast(found, courses, horizons, params.seed, most=options.subjects)
     write_tsv(paths.table(made, courses.taxa), wanted.table, float_format="%.6g")
