@@ -133,7 +133,7 @@ def generated(population: Population, model: str, seed: int) -> tuple[np.ndarray
     stop, learn = (training.take(rows) for rows in np.split(split, [len(split) // STOPPED]))
     fitted, _ = models.fit(learn, stop, DEPTH, population.categories, settings(model), seed)
     start = process_time()
-    counts = models.generate(fitted, held_out.values, held_out.missing, DEPTH, seed)
+    counts = models.generate(fitted, held_out.values, held_out.missing, seed)
     return counts, (process_time() - start) / len(counts)
 
 
