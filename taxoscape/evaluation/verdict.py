@@ -9,11 +9,7 @@ from taxoscape.scoring.verdicts import FEW_GROUPS, SAID, outcome
 # Held-out samples below which the figures are displayed but nothing is concluded.
 FEWEST = 20
 NAMES = {"resampling": "resampled training samples", "copula": "a Gaussian copula"}
-MARKS = {
-    "better": "better than the baselines",
-    "level": "level with a baseline",
-    "worse": "worse than a baseline",
-}
+MARKS = {"better": "better than", "level": "level with", "worse": "worse than"}
 
 
 def verdict(main: Comparison, kind: str) -> Verdict:
@@ -29,9 +25,9 @@ def verdict(main: Comparison, kind: str) -> Verdict:
         for name in NAMES
         if AUC in main.differences.get(name, {}) and name != kind
     }
-    worse, better = ("worse" in found.values(), set(found.values()) == {"better"})
-    marked = "worse" if worse else "better" if better else "level"
-    return Verdict(marked, MARKS[marked], _sentences(main, kind, found))
+    said = next(said for said in ("worse", "level", "better") if said in found.values())
+    names = " and ".join(name for name in found if found[name] == said)
+    return Verdict(said, f"{MARKS[said]} {names}", _sentences(main, kind, found))
 
 
 def _sentences(main: Comparison, kind: str, found: dict[str, str]) -> str:
