@@ -134,7 +134,7 @@ def step(model: Encoder, z: torch.Tensor) -> None:
 
 
 def frozen_step(study: Study, batch: Batch, name: str, patch: int) -> dict:
-    """A step of fine-tuning with the ASV embeddings at hand, against one that trains the nucleotide encoder, too."""
+    """A step of fine-tuning with ASV embeddings computed before, compared with one that trains their encoder, too."""
     model = pretrain.make_encoder(replace(OPTIONS, patch=patch))
     target, times = Target("x", (), 0.0, 1.0), []
     for frozen in (True, False):

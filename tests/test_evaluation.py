@@ -397,8 +397,8 @@ def test_evaluation_of_a_study_fills_the_report(n_test, tmp_path):
     assert names == (["learned from generated samples: age"] if n_test >= utility.FEWEST else [])
     assert (again.verdict.kind == "open") == (n_test == 2)
     for name in ("a.png", "b.png"):
-        figures.draw_metrics(again.main, tmp_path / name)
-        figures.draw_taxa(*study_sets.at_common_depth(sets, 0), tmp_path / f"taxa_{name}")
+        figures.plot_metrics(again.main, tmp_path / name)
+        figures.plot_taxa(*study_sets.at_common_depth(sets, 0), tmp_path / f"taxa_{name}")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "taxa_a.png").read_bytes() == (tmp_path / "taxa_b.png").read_bytes()
 
