@@ -22,8 +22,10 @@ from taxoscape import files, tables
 from taxoscape.aam import cli, commands, saved
 from taxoscape.aam.options import Options
 from taxoscape.aam.presets import PRESETS, SMALL
+from taxoscape.aam.pretrain import PretrainedEncoder
 from taxoscape.errors import InputError
 from taxoscape.learning import checkpoint
+from taxoscape.learning.monitor import Monitor
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, TAXA, DEPTH = 18, 20, 60
@@ -72,8 +74,13 @@ def given(study: dict, *names: str) -> list:
 @pytest.fixture(scope="module")
 def encoder(study, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("pretrained")
-    run("pretrain", *given(study, "table", "tree"), "--output-dir", folder, *TINY, "--epochs", 2)
+    grouped = [*given(study, "table", "tree", "metadata"), "--group-column", "host"]
+    run("pretrain", *grouped, "--output-dir", folder, *TINY, "--epochs", 2)
     return folder / "encoder.pt"
+
+
+def board(folder: Path, name: str) -> EventAccumulator:
+    return EventAccumulator(str(folder / "tensorboard" / name)).Reload()
 
 
 def train(study: dict, folder: Path, *more: object, column: str = "age") -> None:
@@ -88,7 +95,7 @@ def test_pretraining_writes_its_files_and_leaves_nothing_to_resume(encoder):
     found = {path.name for path in encoder.parent.iterdir()}
     assert found == {"encoder.pt", "quality.json", "metrics.jsonl", "losses.png", "distances.png", "tensorboard"}
     rows = [json.loads(line) for line in (encoder.parent / "metrics.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in rows] == [1, 2]
+    assert [row["round"] for row in rows] == [1, 2]
     assert {"total_loss", "unifrac_loss", "nuc_loss", "val_unifrac_loss", "val_nuc_loss", "val_r2", "lr"} <= set(
         rows[0]
     )
@@ -144,28 +151,29 @@ def test_sequences_from_a_fasta_are_those_that_are_ids(study, encoder, tmp_path)
     (tmp_path / "tree.nwk").write_text(text)
     coded = ["--table", study["coded"], "--tree", tmp_path / "tree.nwk", "--sequences", study["asvs"]]
     run("pretrain", *coded, "--output-dir", tmp_path, *TINY, "--epochs", 2)
-    one, two = (checkpoint.load(path)["model"] for path in (encoder, tmp_path / "encoder.pt"))
-    # Features stand in another order in the two tables, and so do the draws: close, not equal.
-    assert one.keys() == two.keys()
+    one, two = (checkpoint.load(path, PretrainedEncoder, "") for path in (encoder, tmp_path / "encoder.pt"))
+    # Features have another order in the two tables, and so do the draws: close, not equal.
+    assert one.model.keys() == two.model.keys()
 
 
 def test_tensorboard_holds_the_tags_and_every_tenth_epoch_histograms(study, encoder, tmp_path):
     train(study, tmp_path, "--pretrained-encoder", encoder, "--freeze-base", "--epochs", 10, "--patience", 10)
-    seen = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    wanted = {f"{part}/{name}_loss" for part in ("train", "val") for name in ("total", "target", "count")}
-    assert wanted | {"learning_rate", "val/mae", "val/mse", "val/r2"} <= set(seen.Tags()["scalars"])
-    assert [event.step for event in seen.Scalars("train/total_loss")] == list(range(1, 11))
+    seen, held_out = board(tmp_path, "train"), board(tmp_path, "validation")
+    wanted = {"total_loss", "target_loss", "count_loss"}
+    assert wanted | {"learning_rate"} <= set(seen.Tags()["scalars"])
+    assert wanted | {"mae", "mse", "r2"} <= set(held_out.Tags()["scalars"])
+    assert [event.step for event in seen.Scalars("total_loss")] == list(range(1, 11))
     assert [event.step for event in seen.Histograms("weights/target.weight")] == [10]
     assert [event.step for event in seen.Histograms("gradients/target.weight")] == [10]
-    seen = EventAccumulator(str(encoder.parent / "tensorboard")).Reload()
-    wanted = {f"{part}/{name}" for part in ("train", "val") for name in ("total_loss", "unifrac_loss", "nuc_loss")}
-    assert wanted <= set(seen.Tags()["scalars"])
+    for run_ in ("train", "validation"):
+        tags = board(encoder.parent, run_).Tags()["scalars"]
+        assert {"total_loss", "unifrac_loss", "nuc_loss"} <= set(tags)
 
 
 def test_classifiers_log_accuracy_precision_recall_and_f1(study, tmp_path):
     train(study, tmp_path, "--epochs", 1, "--classifier", column="diet")
-    tags = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Tags()["scalars"]
-    assert {"val/accuracy", "val/precision", "val/recall", "val/f1"} <= set(tags)
+    tags = board(tmp_path, "validation").Tags()["scalars"]
+    assert {"accuracy", "precision", "recall", "f1"} <= set(tags)
 
 
 # --- options
@@ -255,8 +263,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes_and_refuses_other_options(study,
     assert "going on with the interrupted run" in capsys.readouterr().out
     for name in ("encoder.pt", "metrics.jsonl", "quality.json"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes(), name
-    events = EventAccumulator(str(broken / "tensorboard")).Reload()
-    assert [event.step for event in events.Scalars("train/total_loss")] == list(range(1, 13))
+    assert [event.step for event in board(broken, "train").Scalars("total_loss")] == list(range(1, 13))
 
 
 def test_resume_from_takes_up_a_run_of_another_folder(study, tmp_path, monkeypatch):
@@ -265,19 +272,30 @@ def test_resume_from_takes_up_a_run_of_another_folder(study, tmp_path, monkeypat
     class Killed(Exception):
         pass
 
-    monkeypatch.setattr(commands.Monitor, "close", lambda self: (_ for _ in ()).throw(Killed))
+    monkeypatch.setattr(Monitor, "close", lambda self: (_ for _ in ()).throw(Killed))
     with pytest.raises(Killed):
         train(study, tmp_path / "broken", "--epochs", 3)
     monkeypatch.undo()
     train(study, tmp_path / "other", "--epochs", 3, "--resume-from", tmp_path / "broken" / "resume.pt")
     assert (tmp_path / "other" / "model.pt").read_bytes() == (tmp_path / "whole" / "model.pt").read_bytes()
-    with pytest.raises(InputError, match="finished model"):
+    with pytest.raises(
+        InputError, match="trained predictor, not interrupted run.*: only an interrupted run can be res"
+    ):
         train(study, tmp_path / "third", "--epochs", 3, "--resume-from", tmp_path / "whole" / "model.pt")
     with pytest.raises(InputError, match="--resume-from .* does not exist"):
         train(study, tmp_path / "fourth", "--resume-from", tmp_path / "none.pt")
 
 
 # --- refusals
+
+
+def test_an_encoder_that_has_read_the_held_out_samples_is_refused(study, tmp_path):
+    """Pretrained without groups, it has learned from samples of hosts that training holds out."""
+    run("pretrain", *given(study, "table", "tree"), "--output-dir", tmp_path, *TINY, "--epochs", 1)
+    with pytest.raises(
+        InputError, match=r"was pretrained on \d+ samples \(s.*judged by, .*same --seed, --test-size and"
+    ):
+        train(study, tmp_path / "age", "--pretrained-encoder", tmp_path / "encoder.pt")
 
 
 def test_what_cannot_be_trained_is_refused_in_one_line(study, encoder, tmp_path):
@@ -325,23 +343,24 @@ def test_clades_are_learned_from_a_taxonomy(study, tmp_path):
         pd.DataFrame({"Feature ID": names, "Taxon": [lineages[place % 3] for place in range(TAXA)]}),
         tmp_path / "taxonomy.tsv",
     )
-    common = [*given(study, "table", "tree"), *TINY, "--epochs", 2, "--unifrac-metric", "combined"]
+    common = [*given(study, "table", "tree", "metadata"), "--group-column", "host", *TINY, "--epochs", 2]
+    common += ["--unifrac-metric", "combined"]
     with pytest.raises(InputError, match="give a taxonomy"):
         run("pretrain", *common, "--output-dir", tmp_path / "none")
     run("pretrain", *common, "--output-dir", tmp_path / "all", "--taxonomy", tmp_path / "taxonomy.tsv")
     report = json.loads((tmp_path / "all" / "quality.json").read_text())
     assert {"unifrac_r2", "faith_r2", "clades_found"} <= set(report)
     assert len(report["clades_found"]) == 2
-    tags = EventAccumulator(str(tmp_path / "all" / "tensorboard")).Reload().Tags()["scalars"]
-    assert {"train/faith_loss", "val/faith_loss", "train/taxonomy_loss", "val/taxonomy_loss"} <= set(tags)
+    for run_ in ("train", "validation"):
+        assert {"faith_loss", "taxonomy_loss"} <= set(board(tmp_path / "all", run_).Tags()["scalars"])
     train(study, tmp_path / "age", "--pretrained-encoder", tmp_path / "all" / "encoder.pt", "--epochs", 1)
 
 
 def test_models_and_encoders_are_not_mistaken_for_each_other(study, encoder, tmp_path):
     train(study, tmp_path, "--epochs", 1)
-    with pytest.raises(InputError, match="no trained predictor"):
+    with pytest.raises(InputError, match="pretrained encoder, not trained predictor"):
         run("predict", "--model", encoder, *given(study, "table", "tree"), "--output", tmp_path / "p.tsv")
-    with pytest.raises(InputError, match="no pretrained encoder"):
+    with pytest.raises(InputError, match="trained predictor, not pretrained encoder"):
         train(study, tmp_path, "--pretrained-encoder", tmp_path / "model.pt")
 
 

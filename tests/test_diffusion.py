@@ -15,7 +15,7 @@ from skbio import TreeNode
 from taxoscape import images, metadata, raster, tables
 from taxoscape.basis import Basis
 from taxoscape.compositions import closure, clr
-from taxoscape.diffusion import asked, dequantise, models, training
+from taxoscape.diffusion import asked, models, training
 from taxoscape.diffusion.check import check_diffusion
 from taxoscape.diffusion.denoiser import Denoiser
 from taxoscape.diffusion.landscape import LandscapeDenoiser, Raster, canvas_of, place_rest
@@ -23,7 +23,7 @@ from taxoscape.diffusion.terms import RELATIVES, make_terms, read_relatives
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.diffusion.written import write_communities
 from taxoscape.errors import InputError
-from taxoscape.learning import checkpoint, copula, counts
+from taxoscape.learning import checkpoint, copula, counts, dequantise
 from taxoscape.learning import noise as sampling
 from taxoscape.learning.communities import Samples, Study, condition_rows, generated_conditions, read_study
 from taxoscape.learning.conditions import ConditionTokens, hide

@@ -10,7 +10,6 @@ import scipy.sparse
 import torch
 import yaml
 from scipy import stats
-from sklearn.ensemble import RandomForestRegressor
 
 from taxoscape import taxa, trees
 from taxoscape.errors import InputError
@@ -19,11 +18,9 @@ from taxoscape.learning.loop import Place
 from taxoscape.learning.noise import sample
 from taxoscape.learning.task import Task
 from taxoscape.phenotype import ensemble, evaluate, figures, forecasts, saved, study, training
-from taxoscape.phenotype.forecasts import Forecast
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring import distributions as scores
-from taxoscape.scoring.baselines import make_models
 from taxoscape.taxonomy.lineages import lineage
 from tests.conftest import ROOT
 
@@ -479,117 +476,6 @@ def test_fields_that_give_a_target_away_are_never_read(capsys):
     encoding = {"fields": {name: {"type": kind} for name, kind in kinds.items()}}
     assert study.usable(design, encoding, ["age"]) == ["mass", "sex"]
     assert "metadata fields read: mass, sex of age, day, mass, sex" in capsys.readouterr().out
-
-
-# Baselines
-
-
-def test_leaf_weights_equal_those_by_hand():
-    """Two trees of depth 1, leaves counted by hand; Meinshausen 2006, eq. 5."""
-    features = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
-    truth = np.array([0.0, 0.0, 5.0, 5.0, 6.0])
-    forest = RandomForestRegressor(n_estimators=2, max_depth=1, bootstrap=False, random_state=0).fit(features, truth)
-    weights = forecasts.leaf_weights(forest, features, np.array([[0.2], [3.5]]))
-    np.testing.assert_allclose(weights.toarray(), [[0.5, 0.5, 0, 0, 0], [0, 0, 1 / 3, 1 / 3, 1 / 3]])
-    found = forecasts.weighted_quantiles(truth, weights, np.array([0.1, 0.5, 0.7, 0.99]))
-    np.testing.assert_array_equal(found, [[0, 0, 0, 0], [5, 5, 6, 6]])
-
-
-def test_leaf_weights_equal_a_loop_over_trees_and_samples():
-    rng = np.random.default_rng(0)
-    features, truth, test = rng.normal(size=(30, 4)), rng.normal(size=30), rng.normal(size=(5, 4))
-    forest = RandomForestRegressor(n_estimators=7, min_samples_leaf=3, random_state=0).fit(features, truth)
-    wanted = np.zeros((5, 30))
-    for tree in forest.estimators_:
-        for place, leaf in enumerate(tree.apply(test)):
-            members = np.flatnonzero(tree.apply(features) == leaf)
-            wanted[place, members] += 1 / len(members) / 7
-    np.testing.assert_allclose(forecasts.leaf_weights(forest, features, test).toarray(), wanted)
-
-
-def test_quantiles_of_equal_weights_are_those_of_numpy():
-    rng = np.random.default_rng(0)
-    values, levels = rng.normal(size=20), np.linspace(0.013, 0.987, 40)
-    found = forecasts.weighted_quantiles(values, scipy.sparse.csr_array(np.full((1, 20), 0.05)), levels)
-    np.testing.assert_array_equal(found[0], np.quantile(values, levels, method="inverted_cdf"))
-
-
-def test_baselines_know_how_sure_they_are():
-    data = make_study(120)
-    task = data.tasks[0]
-    drawn = forecasts.forecast(data.counts.toarray(), task.values, task.groups, task.fold != 0, 100, 50, 0)
-    truth = task.values[task.fold == 0]
-    assert tuple(drawn) == forecasts.NAMES
-    for name in ("mean", "ridge", "quantile_forest"):
-        assert 0.75 <= scores.inside(truth, drawn[name].draws, 0.9).mean() <= 1
-    score = {name: scores.crps(truth, guess.draws).mean() for name, guess in drawn.items() if guess.draws is not None}
-    assert score["ridge"] < 0.8 * score["mean"]
-    assert score["quantile_forest"] < 0.8 * score["mean"]
-    np.testing.assert_allclose(drawn["mean"].draws.mean(axis=1), drawn["mean"].prediction, rtol=0.01)
-
-
-def test_ridge_shows_the_residuals_of_groups_it_has_not_seen():
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(80, 3))
-    truth = features @ [1.0, -2.0, 0.5] + 0.7 * rng.normal(size=80)
-    several, one = np.repeat(np.arange(20), 4).astype(str), np.full(80, "one")
-    for groups in (several, one):
-        fitted = make_models(groups, False, 1, 0)["ridge"].fit(features, truth)
-        assert abs(forecasts.ridge_spread(fitted) - 0.7) < 0.15
-    # What all samples of a group share, and no other group has, can be learned by heart: it must not look known.
-    by_heart = np.eye(20).repeat(4, axis=0)
-    apart = 3 * rng.normal(size=20).repeat(4) + 0.1 * rng.normal(size=80)
-    fitted = make_models(several, False, 1, 0)["ridge"].fit(by_heart, apart)
-    assert forecasts.ridge_spread(fitted) > 0.8 * apart.std()
-
-
-# Scores
-
-
-def test_metrics_are_those_of_their_definitions_and_models_share_the_bootstrap():
-    rng = np.random.default_rng(0)
-    truth, groups = rng.normal(size=60), np.repeat([f"g{number}" for number in range(15)], 4)
-    draws = truth[:, None] + rng.normal(size=(60, 1)) + rng.normal(size=(60, 50))
-    ours = Forecast(draws.mean(axis=1), draws)
-    given = {"diffusion": ours, "same": ours, "point": Forecast(ours.prediction, None)}
-    models, paired = evaluate.evaluate(truth, groups, given, 100, 0)
-    assert models["diffusion"]["mae"]["value"] == pytest.approx(np.abs(ours.prediction - truth).mean())
-    assert models["diffusion"]["crps"]["value"] == pytest.approx(scores.crps(truth, draws).mean())
-    assert models["diffusion"]["cover90"]["value"] == scores.inside(truth, draws, 0.9).mean()
-    assert models["point"]["crps"] == models["point"]["mae"]
-    assert np.isnan(models["point"]["cover50"]["value"])
-    assert paired["same"]["crps"] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert paired["point"]["crps"]["value"] < 0
-
-
-def test_a_difference_whose_interval_holds_zero_is_none():
-    assert evaluate.outcome({"low": -2.0, "high": -0.1}) == "better than"
-    assert evaluate.outcome({"low": -2.0, "high": 0.1}) == "not distinguishable from"
-    assert evaluate.outcome({"low": 0.2, "high": 0.5}) == "worse than"
-
-
-def verdict(crps: tuple, samples: int = 100, groups: int = 20, mean: tuple = (-2.0, -1.0)) -> str:
-    def difference(low, high):
-        return {"value": (low + high) / 2, "low": low, "high": high}
-
-    models = {"diffusion": {"cover50": {"value": 0.48}, "cover90": {"value": 0.912}}}
-    paired = {
-        "mean": {"crps": difference(*mean)},
-        "random_forest": {"mae": difference(-1.0, 1.0)},
-        "quantile_forest": {"crps": difference(*crps)},
-    }
-    return evaluate.verdict(models, paired, samples, groups)
-
-
-def test_the_verdict_says_what_the_intervals_allow():
-    assert verdict((-0.3, -0.1)) == (
-        "Phenotype diffusion on 100 samples of 20 groups: error not distinguishable from the random forest, "
-        "distribution (CRPS) better than the quantile forest. Of the truths, the 50 % intervals hold 48% and the 90 % "
-        "intervals hold 91%."
-    )
-    assert "worse than the quantile forest" in verdict((0.1, 0.2))
-    assert "no signal" in verdict((-1.0, 1.0), mean=(-0.5, 0.5))
-    assert "too few" in verdict((-0.3, -0.1), groups=5)
 
 
 # A study as files

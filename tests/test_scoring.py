@@ -224,7 +224,7 @@ def test_metrics_are_those_of_their_definitions_and_models_share_the_bootstrap()
     draws = held.truth[:, None] + rng.normal(size=(60, 1)) + rng.normal(size=(60, 50))
     own = Prediction(draws.mean(axis=1), draws)
     every = {"own": own, "same": own, "point": Prediction(own.value)}
-    found = compare("all", held, every, None, judged="own", metric="crps", draws=100, seed=0)
+    found = compare("all", held, every, categories=None, judged="own", metric="crps", draws=100, seed=0)
     values = {key: entry["value"] for key, entry in found.models["own"].items()}
     assert values["mae"] == pytest.approx(np.abs(own.value - held.truth).mean())
     assert values["crps"] == pytest.approx(distributions.crps(held.truth, draws).mean())
@@ -241,7 +241,9 @@ def test_metrics_are_those_of_their_definitions_and_models_share_the_bootstrap()
 def test_several_repeats_count_a_sample_once():
     held = held_out()
     twice = held.take(np.tile(np.arange(60), 2))
-    found = compare("all", twice, {"own": Prediction(np.zeros(120))}, None, judged="own", metric="mae", draws=9, seed=0)
+    found = compare(
+        "all", twice, {"own": Prediction(np.zeros(120))}, categories=None, judged="own", metric="mae", draws=9, seed=0
+    )
     assert (found.n, found.groups) == (60, 15)
 
 

@@ -21,12 +21,13 @@ from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_json, write_tsv
 from taxoscape.inputs import is_regular
 from taxoscape.learning import device
-from taxoscape.learning.batches import rarefy
 from taxoscape.learning.loop import Place
 from taxoscape.learning.processes import team
 from taxoscape.learning.target import fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring.baselines import Evidence
+from taxoscape.scoring.readings import read_counts
+from taxoscape.scoring.results import Results, write_results
 
 RESUME = "resume.pt"  # next to what a run writes; removed at its end
 SAME_SPLIT = (
@@ -136,12 +137,12 @@ def train_predictor(
     saved.save(result, run.folder / "model.pt")
     figures.draw_history(history, run.folder / "losses.png")
     write_tsv(predictions(result, study), run.folder / "predictions.tsv")
-    judged, report = judge(result, study, values, groups)
+    judged, results = judge(result, study, values, groups)
     write_tsv(judged, run.folder / "validation.tsv")
-    write_json(report, run.folder / "metrics.json")
+    write_results(results, run.folder / "metrics.json")
     figures.draw_predictions(judged, categories, column, "", run.folder / "predictions.png")
     place.resume.unlink(missing_ok=True)
-    print(report["verdict"])
+    print(results.verdict.text)
 
 
 def predict_samples(inputs: Inputs, model: Path, output: Path, **changed: object) -> None:
@@ -164,13 +165,13 @@ def evaluate_model(inputs: Inputs, model: Path, output: Path, column: str | None
     study = open_study(inputs, result.depth, result.options)
     target = result.trained.target
     values, _, groups = read_target(study.samples, inputs, column or target.name, bool(target.categories))
-    judged, report = judge(result, study, values, groups)
-    write_json(report, output)
+    judged, results = judge(result, study, values, groups)
+    write_results(results, output)
     write_tsv(judged, output.with_suffix(".tsv"))
-    print(report["verdict"])
+    print(results.verdict.text)
 
 
-def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -> tuple[pd.DataFrame, dict]:
+def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -> tuple[pd.DataFrame, Results]:
     """Predictions beside the truth, and their metrics beside the baselines, of known samples it has not learned from.
 
     The interval's coverage is left out where the samples are those that set its width.
@@ -192,19 +193,19 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     table = predictions(result, study).set_index("sample").loc[study.samples[fresh]].reset_index()
     table.insert(1, "fold", 0)
     table.insert(2, "truth", values[fresh])
-    counts = rarefy(study.counts, study.depth, (result.seed, pretext.FIXED_DRAW)).toarray()
-    theirs = evaluate.baseline_predictions(
-        task, study.samples, evidence(result, study, counts), options, result.seed, folds=[0]
+    theirs, chosen = evaluate.baseline_predictions(
+        [task], study.samples, evidence(result, study), options, result.seed, folds=[0]
     )
-    report = evaluate.evaluate(task, study.samples, table, theirs, options, result.seed)
+    results = evaluate.evaluate(task, study.samples, table, theirs, chosen, options, result.seed)
     if set(table["sample"]) <= set(result.held):
-        report.pop("coverage", None)
-    return table, report
+        results.details.pop("interval", None)
+    return table, results
 
 
-def evidence(result: Saved, study: Study, counts: np.ndarray) -> Evidence:
+def evidence(result: Saved, study: Study) -> Evidence:
     """What the baselines read: counts [N, T], UniFrac and the sample embeddings of the base, trained and not."""
-    present = torch.from_numpy((counts > 0).astype(np.float32))
+    counts = read_counts(study.counts, study.depth, result.seed)
+    present = torch.from_numpy((counts["one draw"][0] > 0).toarray().astype(np.float32))
     own = ((present @ study.ancestors.cpu()) > 0).float()
     distances = data.distances(own, own, study.lengths.cpu()).double().numpy()
     learned = np.flatnonzero(np.isin(study.samples, result.learned))

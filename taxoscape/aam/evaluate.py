@@ -1,18 +1,28 @@
-"""Out-of-fold predictions of all folds beside the baselines on the same folds."""
+"""Out-of-fold predictions of all folds next to the baselines on the same folds."""
 
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 
 from taxoscape import tables
 from taxoscape.aam.options import Options
 from taxoscape.files import read_npz
 from taxoscape.learning.task import Task
-from taxoscape.scoring import baselines, metrics
-from taxoscape.scoring.baselines import Evidence
+from taxoscape.scoring import baselines
+from taxoscape.scoring.baselines import Evidence, as_prediction
+from taxoscape.scoring.bootstrap import folds_of_one_class
+from taxoscape.scoring.comparison import Held, Prediction, compare
+from taxoscape.scoring.distributions import pinball
+from taxoscape.scoring.readings import Split
+from taxoscape.scoring.results import Comparison, Results
+from taxoscape.scoring.verdicts import judge_predictor
 
 UNSEEN = 0.75  # quantile of the share of reads in unseen ASVs from which a sample belongs to the slice
+FOREST, STACK = "random_forest", "stack"
 
 
 def read_predictions(paths: list[str], task: Task) -> pd.DataFrame:
@@ -23,6 +33,15 @@ def read_predictions(paths: list[str], task: Task) -> pd.DataFrame:
     for name in table.columns.difference(text):
         table[name] = pd.to_numeric(table[name].replace("", "nan"))
     return table
+
+
+def read_reads(table: str | Path, rarefied: str | Path) -> tuple[np.ndarray, scipy.sparse.csr_matrix, int]:
+    """Samples [N] of the rarefied table, all their reads [N, T], and its depth."""
+    counted, shallow = tables.read_table(table), tables.read_table(rarefied)
+    samples = shallow.ids()
+    counts = counted.matrix_data.T.tocsr()[pd.Index(counted.ids()).get_indexer(samples)].astype(np.int64)
+    counts.eliminate_zeros()
+    return samples, counts, int(shallow.sum(axis="sample").max())
 
 
 def read_frozen(paths: list[str], samples: np.ndarray) -> dict[int, dict[str, np.ndarray]]:
@@ -36,121 +55,143 @@ def read_frozen(paths: list[str], samples: np.ndarray) -> dict[int, dict[str, np
 
 
 def baseline_predictions(
-    task: Task,
+    goals: Sequence[Task],
     samples: np.ndarray,
     evidence: Evidence,
     options: Options,
     seed: int,
     folds: Sequence[int] | None = None,
-) -> pd.DataFrame:
-    """Predict every sample with a known target by the baselines, in `folds` (all of the task's).
+) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
+    """Predict every sample with a known target by the baselines, in `folds` (all) of each repeat of the task.
 
     Columns sample, fold, truth, unseen (share of the reads in ASVs that no training sample has), then a column a
-    baseline; for classification also BASELINE:CATEGORY, the probabilities.
+    baseline; for classification also BASELINE:CATEGORY, the probabilities. Besides, baseline -> reading of the counts
+    -> number of folds in which it was chosen.
     """
-    used = np.flatnonzero(task.fold >= 0)
-    truth, fold, evidence = task.values[used], task.fold[used], evidence.of(used)
-    truth = truth.astype(str) if task.categories else truth.astype(float)
-    frames = []
-    for number in np.unique(fold) if folds is None else folds:
-        train = fold != number
-        task.rows(number)
-        predicted = baselines.predict_fold(
-            evidence, truth, task.groups[used], train, number, task.categories, options.trees, seed
-        )
-        own = {"sample": samples[used][~train], "fold": number, "truth": task.values[used][~train]}
-        own["unseen"] = unseen_share(evidence.counts, train)[~train]
-        for name, values in predicted.items():
-            if task.categories:
-                own[name] = np.array(task.categories, dtype=object)[values.argmax(axis=1)]
-                own |= {f"{name}:{label}": values[:, place] for place, label in enumerate(task.categories)}
-            else:
-                own[name] = values
-        frames.append(pd.DataFrame(own))
-    return pd.concat(frames, ignore_index=True)
-
-
-def stacked(
-    truth: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    scores: dict[str, np.ndarray] | None,
-    groups: np.ndarray,
-    categories: list[str] | None,
-    draws: int,
-    seed: int,
-) -> dict:
-    """Metrics of the mean of AAM's and the forest's predictions (or probabilities), and the differences to each.
-
-    Nothing is fitted. It is no AAM: it says whether the two know different things.
-    """
-    pair = ("aam", "random_forest")
-    if categories:
-        mean = np.mean([scores[name] for name in pair], axis=0)
-        guess = np.array(categories, dtype=object)[mean.argmax(axis=1)]
-        scores = {name: scores[name] for name in pair} | {"stack": mean}
-    else:
-        guess = np.mean([predictions[name] for name in pair], axis=0)
-    every = {name: predictions[name] for name in pair} | {"stack": guess}
-    models, paired = metrics.compare(truth, every, groups, categories, draws, seed, scores, ours="stack")
-    return {"model": models["stack"], "paired": paired}
+    frames, chosen = [], {}
+    for task in goals:
+        used = np.flatnonzero(task.fold >= 0)
+        own = evidence.of(used)
+        truth = task.values[used].astype(str if task.categories else float)
+        for number in np.unique(task.fold[used]) if folds is None else folds:
+            task.rows(number)
+            train, test = (np.flatnonzero((task.fold[used] == number) == side) for side in (False, True))
+            split = Split(truth, task.groups[used], train, test, task.categories)
+            predicted, read = baselines.predict_fold(own, split, number, options.trees, seed)
+            for name, reading in read.items():
+                chosen.setdefault(name, Counter())[reading] += 1
+            columns = {"sample": samples[used][test], "fold": number, "truth": task.values[used][test]}
+            columns["unseen"] = unseen_share(own.counts["all reads"][0], train)[test]
+            for name, guess in predicted.items():
+                columns[name] = guess.value
+                for place, label in enumerate(task.categories or ()):
+                    columns[f"{name}:{label}"] = guess.probabilities[:, place]
+            frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True), chosen
 
 
 def unseen_share(counts: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Share of each sample's reads, of counts [N, T], in features that no sample of `train` [N] bool has: [N]."""
-    new = counts[train].sum(axis=0) == 0
-    return counts[:, new].sum(axis=1) / np.maximum(1, counts.sum(axis=1))
+    """Share of each sample's reads, of sparse counts [N, T], in features that no sample of `train` has: [N]."""
+    new = np.asarray(counts[train].sum(axis=0)).ravel() == 0
+    own, every = (np.asarray(part.sum(axis=1)).ravel() for part in (counts[:, np.flatnonzero(new)], counts))
+    return own / np.maximum(1, every)
 
 
 def evaluate(
-    task: Task, samples: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, options: Options, seed: int
-) -> dict:
-    """Content of metrics.json: every model's metrics, the paired differences, interval coverage and the verdict.
+    task: Task,
+    samples: np.ndarray,
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    chosen: dict[str, dict[str, int]],
+    options: Options,
+    seed: int,
+) -> Results:
+    """Compare AAM with the baselines on all samples, on those with many unseen ASVs, and its mean with the forest.
 
     `ours` and `theirs` may hold several repeats, each sample once in every one of them.
     """
     theirs = theirs.set_index(["sample", "fold"]).loc[pd.MultiIndex.from_frame(ours[["sample", "fold"]])]
+    truth = ours["truth"].to_numpy(dtype=object if task.categories else float)
     groups = pd.Series(task.groups, index=samples)[ours["sample"]].to_numpy()
-    kind = object if task.categories else float
-    truth = ours["truth"].to_numpy(dtype=kind)
+    held = Held(ours["sample"].to_numpy(), truth, groups, ours["fold"].to_numpy())
     names = [name for name in baselines.READS if name in theirs]
-    predictions = {"aam": ours["prediction"].to_numpy(dtype=kind)}
-    predictions |= {name: theirs[name].to_numpy(dtype=kind) for name in names}
-    scores = None
+    predictions = {"aam": from_table(ours, "prediction", "p_", task)}
+    predictions |= {name: from_table(theirs, name, f"{name}:", task) for name in names}
+    found = comparisons(held, predictions, theirs["unseen"].to_numpy(float), task.categories, options.bootstraps, seed)
     if task.categories:
-        scores = {"aam": ours[[f"p_{label}" for label in task.categories]].to_numpy(dtype=float)}
-        scores |= {
-            name: theirs[[f"{name}:{label}" for label in task.categories]].to_numpy(dtype=float) for name in names
-        }
-    models, paired = metrics.compare(truth, predictions, groups, task.categories, options.bootstraps, seed, scores)
-    number, of_groups = ours["sample"].nunique(), len(np.unique(groups))
-    report = {
-        "target": task.name,
-        "type": "classification" if task.categories else "regression",
-        "unit": task.unit,
-        "n": number,
-        "groups": of_groups,
-        "folds": int(ours["fold"].nunique()),
-        "repeats": len(ours) // number,
-        "metric": "accuracy" if task.categories else "mae",
-        "models": models,
-        "paired": paired,
-        "verdict": metrics.verdict(paired, number, of_groups),
-    }
-    report["stack"] = stacked(truth, predictions, scores, groups, task.categories, options.bootstraps, seed)
-    few = theirs["unseen"].to_numpy(dtype=float)
-    many = few >= max(np.quantile(few, UNSEEN), np.finfo(float).tiny)
+        own = {"auc_folds_left_out": folds_of_one_class(truth, held.fold)}
+    else:
+        own = spread_of(truth, ours, options.interval)
+    return Results(
+        stage="aam",
+        target=task.name,
+        type="classification" if task.categories else "regression",
+        unit=task.unit,
+        comparisons=found,
+        verdict=judge_predictor(found[0], "AAM", names, FOREST),
+        details={"folds": len(np.unique(held.fold)), "repeats": len(ours) // found[0].n, "readings": chosen} | own,
+    )
+
+
+def comparisons(
+    held: Held,
+    predictions: dict[str, Prediction],
+    unseen: np.ndarray,
+    categories: list[str] | None,
+    draws: int,
+    seed: int,
+) -> list[Comparison]:
+    """Compare on all samples; the mean of AAM and forest; and on the samples with the highest shares `unseen` [N]."""
+    metric = "accuracy" if categories else "mae"
+    options = {"categories": categories, "metric": metric, "draws": draws, "seed": seed}
+    pair = {name: predictions[name] for name in ("aam", FOREST)}
+    stack = {STACK: mean_of(*pair.values(), categories)}
+    found = [
+        compare("all samples", held, predictions | stack, judged="aam", **options),
+        compare("mean of AAM and random forest", held, stack | pair, judged=STACK, **options),
+    ]
+    many = unseen >= max(np.quantile(unseen, UNSEEN), np.finfo(float).tiny)
     if many.any():
-        kept = {name: values[many] for name, values in predictions.items()}
-        sliced, _ = metrics.compare(truth[many], kept, groups[many], task.categories, options.bootstraps, seed)
-        report["unseen"] = {
-            "share_of_reads": float(few[many].min()),
-            "n": int(ours["sample"][many].nunique()),
-            "groups": len(np.unique(groups[many])),
-            "models": {name: {report["metric"]: found[report["metric"]]} for name, found in sliced.items()},
+        name = f"samples with at least {unseen[many].min():.1%} of their reads in ASVs that no training sample has"
+        taken = {model: guess.take(many) for model, guess in predictions.items()}
+        found.append(compare(name, held.take(many), taken, judged="aam", **options))
+    return found
+
+
+def from_table(table: pd.DataFrame, name: str, prefix: str, task: Task) -> Prediction:
+    """Prediction of a model from its columns: `name`, or the probabilities `prefix`CATEGORY."""
+    if task.categories:
+        return as_prediction(table[[f"{prefix}{label}" for label in task.categories]].to_numpy(float), task.categories)
+    return Prediction(table[name].to_numpy(float))
+
+
+def mean_of(one: Prediction, other: Prediction, categories: list[str] | None) -> Prediction:
+    """Mean of two predictions, or of their probabilities.
+
+    Nothing is fitted. It is not an AAM: it shows whether the two know different things.
+    """
+    if categories:
+        return as_prediction((one.probabilities + other.probabilities) / 2, categories)
+    return Prediction((one.value + other.value) / 2)
+
+
+def spread_of(truth: np.ndarray, ours: pd.DataFrame, nominal: float) -> dict:
+    """Share of truths [N] in the prediction intervals, and below each predicted quantile with its pinball loss."""
+    found, low, high = {}, ours["low"].to_numpy(float), ours["high"].to_numpy(float)
+    known = np.isfinite(low)
+    if known.any():
+        inside = (truth >= low) & (truth <= high)
+        found["interval"] = {
+            "nominal": nominal,
+            "covered": float(inside[known].mean()),
+            "width": float((high - low)[known].mean()),
         }
-    quantiles = {name: float((truth <= ours[name]).mean()) for name in ours.columns if name.startswith("q_")}
-    if quantiles:
-        report["below_quantile"] = quantiles
-    if not task.categories:
-        report["coverage"] = metrics.coverage(truth, ours["low"].to_numpy(), ours["high"].to_numpy(), options.interval)
-    return report
+    names = [name for name in ours.columns if name.startswith("q_")]
+    if names:
+        values, levels = ours[names].to_numpy(float), np.array([float(name.removeprefix("q_")) for name in names])
+        below, loss = (truth[:, None] <= values).mean(axis=0), pinball(truth, values, levels).mean(axis=0)
+        found["quantiles"] = {
+            name: {"below": float(share), "pinball": float(one)}
+            for name, share, one in zip(names, below, loss, strict=True)
+        }
+    return found

@@ -28,14 +28,14 @@ def draw_predictions(
 
 
 def draw_history(history: list[dict[str, float]], path: Path) -> None:
-    """Draw every loss of a training run, training and validation, over its epochs."""
+    """Plot every loss of a training run, training and validation, over its rounds."""
     names = [name for name in history[-1] if name.endswith("_loss") and not name.startswith("val_")] if history else []
     figure = Figure(figsize=(3.2 * max(1, len(names)), 3), layout="constrained")
     for axes, name in zip(np.ravel(figure.subplots(1, max(1, len(names)))), names, strict=False):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            drawn = [(row["epoch"], row[key]) for row in history if key in row]
-            axes.plot(*np.array(drawn).reshape(-1, 2).T, label=label)
-        axes.set(title=name.replace("_", " "), xlabel="epoch")
+            points = [(row["round"], row[key]) for row in history if key in row]
+            axes.plot(*np.array(points).reshape(-1, 2).T, label=label)
+        axes.set(title=name.replace("_", " "), xlabel="round")
         axes.legend(fontsize=7)
     save(figure, path, dpi=150)
 

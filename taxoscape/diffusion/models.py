@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from taxoscape.diffusion import dequantise, training
+from taxoscape.diffusion import training
 from taxoscape.diffusion.denoiser import Denoiser
-from taxoscape.diffusion.dequantise import Scaler
 from taxoscape.diffusion.landscape import Canvas, LandscapeDenoiser, place_rest
 from taxoscape.diffusion.terms import NOBODY, make_terms
 from taxoscape.diffusion.transformer import TokenDenoiser
 from taxoscape.errors import InputError
-from taxoscape.learning import checkpoint, copula, counts, noise
+from taxoscape.learning import checkpoint, copula, counts, dequantise, noise
 from taxoscape.learning.communities import Samples
 from taxoscape.learning.copula import Copula
 from taxoscape.learning.counts import Calibration
+from taxoscape.learning.dequantise import Scaler
 from taxoscape.learning.loop import Place, Plan, Row
 
 # Communities drawn at the training conditions to fit the calibration on, at least.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from taxoscape import trees
-from taxoscape.diffusion.dequantise import Scaler
+from taxoscape.learning.dequantise import Scaler
 
 # Relatives of each taxon; patristic distance (substitutions/site) at which closeness has fallen to 1 / e.
 RELATIVES, REACH = 4, 0.1

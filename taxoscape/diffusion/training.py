@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from taxoscape.diffusion import dequantise
 from taxoscape.diffusion.terms import Terms
-from taxoscape.learning import loop
+from taxoscape.learning import dequantise, loop
 from taxoscape.learning.communities import Samples
 from taxoscape.learning.conditions import hide
 from taxoscape.learning.loop import Place, Plan, Row

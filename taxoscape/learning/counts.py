@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taxoscape.compositions import clr_inverse
-from taxoscape.diffusion.dequantise import dequantise
+from taxoscape.learning.dequantise import dequantise
 
 # Quantiles that a marginal is described by.
 LEVELS = 201

@@ -1,4 +1,4 @@
-"""Pictures of forecasts: predictions with their intervals against the truth, and how well the spread is calibrated."""
+"""Figures of predicted distributions: means with intervals and the truth, and how well the spread is calibrated."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from taxoscape.figures import save
-from taxoscape.phenotype.forecasts import Forecast
 from taxoscape.scoring import distributions as scores
+from taxoscape.scoring.comparison import Prediction
 
 OURS = "#2b6a99"
 THEIRS = {"mean": "0.6", "ridge": "C1", "quantile_forest": "C2"}
@@ -34,11 +34,11 @@ def draw_predictions(predictions: pd.DataFrame, title: str, unit: str, path: str
     save(figure, path, dpi=150)
 
 
-def draw_calibration(truth: np.ndarray, forecasts: Mapping[str, Forecast], title: str, path: str | Path) -> None:
+def draw_calibration(truth: np.ndarray, predictions: Mapping[str, Prediction], title: str, path: str | Path) -> None:
     """Draw the coverage of central intervals against what they promise, and where the truth falls among the draws."""
     figure = Figure(figsize=(8.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name, guess in forecasts.items():
+    for name, guess in predictions.items():
         if guess.draws is not None:
             found = [scores.inside(truth, guess.draws, level).mean() for level in LEVELS]
             style = (
@@ -51,7 +51,7 @@ def draw_calibration(truth: np.ndarray, forecasts: Mapping[str, Forecast], title
     left.set(xlabel="probability of the interval", ylabel="share of the truths inside", xlim=(0, 1), ylim=(0, 1))
     left.legend(fontsize=8)
     right.hist(
-        scores.transform(truth, forecasts["diffusion"].draws), np.linspace(0, 1, BARS + 1), color=OURS, rwidth=0.9
+        scores.transform(truth, predictions["diffusion"].draws), np.linspace(0, 1, BARS + 1), color=OURS, rwidth=0.9
     )
     right.axhline(len(truth) / BARS, color="0.3", linewidth=1, linestyle="--")
     right.set(xlabel="share of the draws below the truth", ylabel="samples (even = calibrated)")

@@ -1,14 +1,15 @@
 """What a model must beat, on the same folds: a constant, linear models, trees, kernels, and AAM's own frozen parts.
 
-Everything fitted (feature filter, scaling, axes, penalties) is fitted on the training samples of the fold.
+Everything fitted (feature filter, reading of the counts, scaling, axes, penalties) is fitted on the training samples of
+the fold.
 """
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
@@ -25,8 +26,9 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KernelCenterer, Normalizer, StandardScaler
 
-PREVALENCE = 0.05  # features in a smaller share of the training samples are left out
-PSEUDOCOUNT = 0.5  # reads
+from taxoscape.scoring.comparison import Prediction
+from taxoscape.scoring.readings import Counts, Maker, Split, fit_best
+
 PENALTIES = np.logspace(0, 5, 11)  # of ridge, on standardised features
 KERNEL_PENALTIES = np.logspace(-3, 2, 11)  # of ridge on a kernel whose diagonal is 1, and on vectors of length 1
 LOGISTIC_STRENGTH = 0.01  # C of the logistic model; hundreds of correlated features need a strong penalty
@@ -34,11 +36,12 @@ KERNEL_STRENGTH = 1.0  # C of the logistic model on these
 AXES = 20  # principal coordinates that the forest reads
 LANDMARKS = 1000  # training samples that span kernels, at most: their axes cost the third power of their number
 RELATIVE_ZERO = 1e-10  # eigenvalues below this share of the largest are rounding
+LIGHTER = 4, 10  # times fewer rounds, and trees, where a model only chooses how counts are read
 
 # Model -> what it reads of a sample. Those whose input a study has not are left out.
 READS = {
-    "mean": "centred",
-    "majority": "centred",
+    "mean": "nothing",
+    "majority": "nothing",
     "ridge": "centred",
     "logistic": "centred",
     "random_forest": "logs",
@@ -59,7 +62,7 @@ READS = {
 class Evidence:
     """What the baselines read of N samples; what a study has not is None, or missing."""
 
-    counts: np.ndarray  # [N, T] reads, rarefied to one depth
+    counts: Mapping[str, Counts]  # ways to read the counts [N, T], as read_counts gives them
     distances: np.ndarray | None = None  # [N, N] UniFrac
     fields: np.ndarray | None = None  # [N, M] other host variables; NaN where missing
     frozen: Mapping[int, Mapping[str, np.ndarray]] = field(default_factory=dict)  # fold -> random, pretrained [N, D]
@@ -67,7 +70,7 @@ class Evidence:
     def of(self, rows: np.ndarray) -> "Evidence":
         """What there is of samples `rows` only."""
         return Evidence(
-            self.counts[rows],
+            {name: [drawn[rows] for drawn in draws] for name, draws in self.counts.items()},
             None if self.distances is None else self.distances[np.ix_(rows, rows)],
             None if self.fields is None else self.fields[rows],
             {fold: {name: z[rows] for name, z in parts.items()} for fold, parts in self.frozen.items()},
@@ -103,23 +106,15 @@ class PrincipalAxes(TransformerMixin, BaseEstimator):
 
 
 def landmarks_first(train: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Training samples of `train` [N] bool, as rows, those first that span kernels; and the latter alone."""
-    rows = np.flatnonzero(train)
-    chosen = np.zeros(len(rows), dtype=bool)
-    chosen[np.random.default_rng(seed).permutation(len(rows))[:LANDMARKS]] = True
-    return np.concatenate([rows[chosen], rows[~chosen]]), rows[chosen]
+    """Training samples `train` (rows), those first that span kernels; and the latter alone."""
+    chosen = np.zeros(len(train), dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(len(train))[:LANDMARKS]] = True
+    return np.concatenate([train[chosen], train[~chosen]]), train[chosen]
 
 
-def features(
-    evidence: Evidence, train: np.ndarray, fold: int, landmarks: np.ndarray | slice = slice(None)
-) -> dict[str, np.ndarray]:
-    """What there is to read of each sample in a fold whose training samples are `train` [N] bool.
-
-    Kernels are those to the samples `landmarks` (all).
-    """
-    kept = (evidence.counts[train] > 0).mean(axis=0) >= PREVALENCE
-    logs = np.log(evidence.counts[:, kept] + PSEUDOCOUNT) if kept.any() else np.zeros((len(evidence.counts), 1))
-    found = {"centred": logs - logs.mean(axis=1, keepdims=True), "logs": logs, **evidence.frozen.get(fold, {})}
+def features(evidence: Evidence, samples: int, fold: int, landmarks: np.ndarray) -> dict[str, np.ndarray]:
+    """What there is to read of each of N samples besides counts; kernels are those to the samples `landmarks`."""
+    found = {"nothing": np.zeros((samples, 1)), **evidence.frozen.get(fold, {})}
     if evidence.distances is not None:
         apart = evidence.distances[:, landmarks]
         found |= {"squares": -0.5 * apart**2, "kernel": 1.0 - apart}
@@ -129,49 +124,64 @@ def features(
 
 
 def predict_fold(
-    evidence: Evidence,
-    truth: np.ndarray,
-    groups: np.ndarray,
-    train: np.ndarray,
-    fold: int,
-    categories: list[str] | None,
-    trees: int,
-    seed: int,
-) -> dict[str, np.ndarray]:
-    """Predict the samples outside `train` [N] bool by each baseline: numbers [n], or class probabilities [n, C]."""
-    order, landmarks = landmarks_first(train, seed)
-    readable = features(evidence, train, fold, landmarks)
-    models = make_models(groups[order], categories is not None, trees, seed)
-    if categories and len(np.unique(truth[train])) < 2:
-        models = dict.fromkeys(models, DummyClassifier(strategy="prior"))
-    predicted = {}
+    evidence: Evidence, split: Split, fold: int, trees: int, seed: int
+) -> tuple[dict[str, Prediction], dict[str, str]]:
+    """Predict the test samples of a fold by each baseline; and how those that read counts have read them."""
+    order, landmarks = landmarks_first(split.train, seed)
+    readable = features(evidence, len(split.truth), fold, landmarks)
+    predicted, read = {}, {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for name, model in models.items():
-            if READS[name] not in readable:
+        for name in make_models(split.groups[order], bool(split.categories), trees, seed):
+            make = maker(name, split, trees, seed)
+            if READS[name] in ("centred", "logs"):
+                model, reading, read[name] = fit_best(evidence.counts, split, make, READS[name] == "centred")
+                guess = reading.predict(partial(split.predict, model), split.test)
+            elif READS[name] in readable:
+                values = readable[READS[name]]
+                model = make(split.groups[order], False).fit(values[order], split.truth[order])
+                guess = split.predict(model, values[split.test])
+            else:
                 continue
-            values = readable[READS[name]]
-            model.fit(values[order], truth[order])
-            rest = values[~train]
-            predicted[name] = probabilities(model, rest, categories) if categories else model.predict(rest)
-    return predicted
+            predicted[name] = as_prediction(guess, split.categories)
+    return predicted, read
 
 
-def probabilities(model: BaseEstimator, values: np.ndarray, categories: list[str]) -> np.ndarray:
-    """Class probabilities [n, C] in the order of all categories; 0 for those that the model has not seen."""
-    said = pd.DataFrame(model.predict_proba(values), columns=model.classes_)
-    return said.reindex(columns=categories, fill_value=0.0).to_numpy()
+def maker(name: str, split: Split, trees: int, seed: int) -> Maker:
+    """Maker of a baseline; of the training prior where the training samples have one class only."""
+    one_class = bool(split.categories) and len(np.unique(split.truth[split.train])) < 2
+
+    def make(groups: np.ndarray, light: bool) -> BaseEstimator:
+        if one_class:
+            return DummyClassifier(strategy="prior")
+        return make_models(groups, bool(split.categories), trees, seed, light)[name]
+
+    return make
 
 
-def make_models(groups: np.ndarray, classification: bool, trees: int, seed: int) -> dict[str, BaseEstimator]:
-    """Unfitted models, the constant one first; ridge picks its penalty by folds grouped by `groups` [n]."""
-    forest = {"n_estimators": trees, "random_state": seed, "n_jobs": 1}
-    boosting = {"random_state": seed, "early_stopping": False, "learning_rate": 0.05, "max_leaf_nodes": 8}
+def as_prediction(guess: np.ndarray, categories: list[str] | None) -> Prediction:
+    """Numbers [n], or the most probable of the categories by probabilities [n, C]."""
+    if not categories:
+        return Prediction(guess)
+    return Prediction(np.array(categories, dtype=object)[guess.argmax(axis=1)], probabilities=guess)
+
+
+def make_models(
+    groups: np.ndarray, classification: bool, trees: int, seed: int, light: bool = False
+) -> dict[str, BaseEstimator]:
+    """Unfitted models, the constant one first; ridge picks its penalty by folds grouped by `groups` [n].
+
+    `light`: smaller ones, which choose how counts are read.
+    """
+    fewer, fewer_trees = LIGHTER if light else (1, 1)
+    forest = {"n_estimators": max(1, trees // fewer_trees), "random_state": seed, "n_jobs": 1}
+    boosting = {"random_state": seed, "early_stopping": False, "max_leaf_nodes": 8}
+    boosting |= {"learning_rate": 0.05 * fewer, "max_iter": 100 // fewer}
     axes, spanned = PrincipalAxes(AXES), PrincipalAxes()
     if classification:
 
         def logistic(strength: float) -> LogisticRegression:
-            return LogisticRegression(C=strength, max_iter=2000)
+            return LogisticRegression(C=strength, max_iter=2000 // fewer)
 
         return {
             "majority": DummyClassifier(strategy="prior"),
@@ -187,7 +197,7 @@ def make_models(groups: np.ndarray, classification: bool, trees: int, seed: int)
         }
 
     def ridge(penalties: np.ndarray) -> RidgeCV:
-        parts = min(5, len(np.unique(groups)))
+        parts, penalties = min(2 if light else 5, len(np.unique(groups))), penalties[:: 3 if light else 1]
         inner = list(GroupKFold(parts).split(groups, groups=groups)) if parts > 1 else None
         return RidgeCV(penalties, cv=inner, scoring="neg_mean_squared_error")
 

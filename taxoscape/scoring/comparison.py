@@ -42,6 +42,12 @@ class Prediction:
         """Predictions at these rows (indices or flags)."""
         return Prediction(*(None if part is None else part[rows] for part in self._parts))
 
+    @staticmethod
+    def join(parts: list["Prediction"]) -> "Prediction":
+        """Predictions of several folds as one."""
+        sides = zip(*(part._parts for part in parts), strict=True)
+        return Prediction(*(None if side[0] is None else np.concatenate(side) for side in sides))
+
     @property
     def _parts(self) -> tuple[np.ndarray | None, ...]:
         return self.value, self.draws, self.probabilities
@@ -51,8 +57,8 @@ def compare(
     name: str,
     held: Held,
     predictions: dict[str, Prediction],
-    categories: list[str] | None,
     *,
+    categories: list[str] | None,
     judged: str,
     metric: str,
     draws: int,

@@ -92,6 +92,7 @@ if TARGETS:
         input:
             predictions=expand("results/aam/{{target}}/fold{fold}/predictions.tsv", fold=FOLDS),
             embeddings=expand("results/aam/pretrain/fold{fold}/embeddings.npz", fold=FOLDS),
+            table="results/filter/table.biom",
             rarefied="results/rarefy/table.biom",
             distances="results/unifrac/distances.npy",
             design="results/metadata/design.tsv",
@@ -116,7 +117,7 @@ if TARGETS:
             seed=config["seed"],
             code=code("evaluate_predictions.py"),
         message:
-            "Holding the predictions of {wildcards.target} against the baselines"
+            "Comparing the predictions of {wildcards.target} with the baselines"
         script:
             "../scripts/evaluate_predictions.py"
 

@@ -53,6 +53,7 @@ rule forecast_communities:
     threads: config["forecast"]["threads"]
     resources:
         mem_mb=memory(4000),
+        gpu=int(config["forecast"]["device"] == "cuda"),
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],
@@ -82,6 +83,7 @@ rule evaluate_forecasts:
     threads: config["forecast"]["threads"]
     resources:
         mem_mb=memory(2000, per_mb=8),
+        gpu=int(config["forecast"]["device"] == "cuda"),
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],
@@ -138,6 +140,7 @@ rule compare_interventions:
     threads: config["forecast"]["threads"]
     resources:
         mem_mb=memory(4000),
+        gpu=int(config["forecast"]["device"] == "cuda"),
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],
@@ -168,6 +171,7 @@ rule animate_course:
     threads: config["forecast"]["threads"]
     resources:
         mem_mb=memory(4000),
+        gpu=int(config["forecast"]["device"] == "cuda"),
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],

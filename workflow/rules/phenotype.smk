@@ -64,13 +64,14 @@ if PHENOTYPES:
         threads: config["phenotype"]["threads"]
         resources:
             mem_mb=memory(3000),
+            gpu=int(config["phenotype"]["device"] == "cuda"),
         params:
             config=config["phenotype"],
             seed=config["seed"],
             targets=lambda wildcards: LEARNED["joint" if config["phenotype"]["joint"] else wildcards.target],
             code=code("evaluate_phenotype.py"),
         message:
-            "Holding the distributions of {wildcards.target} against the baselines"
+            "Comparing the distributions of {wildcards.target} with the baselines"
         script:
             "../scripts/evaluate_phenotype.py"
 
