@@ -4,7 +4,7 @@ from math import isnan, nan
 
 from taxoscape.evaluation.generation import AUC, FLOOR
 from taxoscape.scoring.results import Comparison, Verdict
-from taxoscape.scoring.verdicts import FEW_GROUPS, SAID, outcome
+from taxoscape.scoring.verdicts import FEW_GROUPS, WORDS, outcome
 
 # Held-out samples below which the figures are displayed but nothing is concluded.
 FEWEST = 20
@@ -33,7 +33,7 @@ def verdict(main: Comparison, kind: str) -> Verdict:
 def _sentences(main: Comparison, kind: str, found: dict[str, str]) -> str:
     auc = {name: entries[AUC]["value"] for name, entries in main.models.items() if AUC in entries}
     what = "the Gaussian copula (diffusion.model: copula)" if kind == "copula" else "the diffusion model"
-    compared = " and ".join(f"{SAID[mark]} {NAMES[name]} ({auc[name]:.2f})" for name, mark in found.items())
+    compared = " and ".join(f"{WORDS[mark]} {NAMES[name]} ({auc[name]:.2f})" for name, mark in found.items())
     text = (
         f"A classifier distinguishes communities of {what} from {main.n} held-out samples with AUC "
         f"{auc[main.judged]:.2f} (0.50: it cannot; {auc[FLOOR]:.2f} for other real samples): {compared}."
