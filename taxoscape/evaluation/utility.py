@@ -73,7 +73,7 @@ def measure(
                     name: Prediction(_predict(*side, number, counts, categories, options.trees, seed).astype(kind))
                     for name, side in learned.items()
                 },
-                categories,
+                categories=categories,
                 judged="training",
                 metric="accuracy" if categories else "mae",
                 draws=options.bootstraps,
