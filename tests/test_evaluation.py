@@ -216,6 +216,14 @@ def test_a_fresh_draw_of_other_subjects_than_those_of_training_does_not_copy():
     assert abs(scaled) < 0.12
 
 
+def test_of_large_studies_some_samples_compete(monkeypatch):
+    held_out, training = communities(population(60, 0)), communities(population(90, 1))
+    monkeypatch.setattr(copying, "MOST", 40)
+    found = copying.make_yardstick(training, held_out, copier(training, 30, 0), 5, 0)
+    assert (len(found.training.counts), len(found.references.counts)) == (40, 40)
+    assert found.fresh.shape == found.copier.shape == (6,)
+
+
 def test_samples_compete_with_references_of_other_groups_only():
     """Generated samples that repeat the held-out sample whose conditions they have do not look like fresh draws."""
     held_out, training = communities(population(60, 0)), communities(population(60, 1))
