@@ -21,6 +21,7 @@ import yaml
 from taxoscape import tables
 from taxoscape.demo import community
 from taxoscape.diffusion import models
+from taxoscape.errors import InputError
 from taxoscape.evaluation import generation
 from taxoscape.evaluation.generators import Communities, common_depth, resample, subset
 from taxoscape.learning.communities import Samples
@@ -72,7 +73,9 @@ def rows(only: str = "") -> list[dict]:
         "simulated_2000": partial(simulated, SUBJECTS, 1),
         **({"global_gut": partial(global_gut, DATA)} if DATA.is_dir() else {}),
     }
-    return [row for name, make in populations.items() if name.startswith(only) for row in measured(name, make())]
+    if only and only not in populations:
+        raise InputError(f"generation={only} is not a population: use one of {', '.join(populations)}")
+    return [row for name, make in populations.items() if only in ("", name) for row in measured(name, make())]
 
 
 def measured(name: str, population: Population) -> list[dict]:
