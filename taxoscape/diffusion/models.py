@@ -61,6 +61,7 @@ class Options:
     calibrate: bool
     samples: int  # communities generated
     threads: int
+    processes: int  # that train one model together
     device: str  # cpu | cuda
     mixed_precision: str  # none | bf16
 

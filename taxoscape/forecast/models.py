@@ -69,6 +69,7 @@ class Options:
     targets: int  # forecasts of a subject and horizon that are evaluated, at most
     bootstraps: int
     threads: int
+    processes: int  # that train one model together
     device: str  # cpu | cuda
 
 
