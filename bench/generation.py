@@ -60,7 +60,7 @@ class Population:
     training: Samples
     held_out: Samples
     categories: list[int]
-    number: int  # samples a side
+    number: int  # samples a side, at most: those with too few reads are left out
     seeds: int  # trainings
     fresh: bool  # whether other subjects can be simulated
 
@@ -81,39 +81,36 @@ def rows(only: str = "") -> list[dict]:
 def measured(name: str, population: Population) -> list[dict]:
     """Medians of all trainings; the other side is the floor, of copying the copier that resampling is."""
     runs = [one_training(population, seed) for seed in range(population.seeds)]
+    draws = [found.draws for found, _ in runs]
     medians = {
-        model: {
-            key: np.median([found[model][key] for found, _ in runs]) for key in MEASURES if key in runs[0][0][model]
-        }
-        for model in runs[0][0]
+        model: {key: np.median([found[model][key] for found in draws]) for key in MEASURES if key in draws[0][model]}
+        for model in draws[0]
     }
     notes = NOTES | {
         model: f"{np.median([seconds[model] for _, seconds in runs]) * 1000:.2f} CPU-ms a community"
         for model in runs[0][1]
     }
-    found = []
+    number, found = min(found.n for found, _ in runs), []
     for model, figures in medians.items():
         for key, value in figures.items():
-            other = medians["resampling" if key == "copying" else generation.FLOOR][key]
+            compared_with = "resampling" if key == "copying" else generation.FLOOR
             found.append(
                 {
-                    "name": f"{name}, {population.number} samples a side: {model}, {MEASURES[key]}",
+                    "name": f"{name}, {number} samples a side: {model}, {MEASURES[key]}",
                     "ours": value,
-                    "other": other,
-                    "ratio": value / other,
+                    "other": medians[compared_with][key],
+                    "ratio": value / medians[compared_with][key],
                     "unit": MEASURES[key],
-                    "note": f"other: {'resampling' if key == 'copying' else 'other real samples'}; {notes[model]}",
+                    "note": f"other: {compared_with}; {notes[model]}",
                 }
             )
     return found
 
 
-def one_training(population: Population, seed: int) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """Generator -> metric, and CPU seconds that a community takes of those that are fitted."""
-    held_out, training = (
-        described(population, part, group)
-        for part, group in zip((population.held_out, population.training), "ht", strict=True)
-    )
+def one_training(population: Population, seed: int) -> tuple[generation.Measured, dict[str, float]]:
+    """Figures of all generators, and CPU seconds that a community takes of those that are fitted."""
+    held_out = described(population, population.held_out, "h")
+    training = described(population, population.training, "t")
     made = {"resampling": resample(training)}
     if population.fresh:
         made["fresh draw"] = subset(described(population, cohort(9 + seed), "f"))
@@ -123,10 +120,7 @@ def one_training(population: Population, seed: int) -> tuple[dict[str, dict[str,
         made[model] = subset(Communities(counts, held_out.features, held_out.groups))
     options = generation.Options(trees=TREES, bootstraps=0, repeats=1)
     depth, most = common_depth(held_out.counts), population.number
-    found = generation.compare(held_out, training, made, depth, options, most=most, seed=seed, threads=2)
-    return {
-        model: {key: drawn[0, 0] for key, drawn in metrics.items()} for model, metrics in found.draws.items()
-    }, seconds
+    return generation.compare(held_out, training, made, depth, options, most=most, seed=seed, threads=2), seconds
 
 
 def generated(population: Population, model: str, seed: int) -> tuple[np.ndarray, float]:
