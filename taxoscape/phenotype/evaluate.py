@@ -9,8 +9,7 @@ import pandas as pd
 
 from taxoscape.errors import InputError
 from taxoscape.learning.task import Task
-from taxoscape.phenotype import saved
-from taxoscape.phenotype.ensemble import predict
+from taxoscape.phenotype.ensemble import predict, read_model
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring.comparison import Held, Prediction, compare
@@ -111,8 +110,8 @@ def ours(
 
     Raises InputError where the model has learned from any of them.
     """
-    trained, learned = saved.load(path)
-    seen = set(learned) & set(data.samples[rows])
+    trained = read_model(path)
+    seen = set(trained.learned) & set(data.samples[rows])
     if seen:
         raise InputError(f"{path} has learned from {len(seen)} samples that it is to be judged by: train it again")
     drawn = predict(trained, data, rows, options, seed)[..., place]
