@@ -34,6 +34,21 @@ SAMPLES, BRANCHES = 64, 10_000  # of the UniFrac batch
 LENGTHS = 100, 400  # letters of sequences that differ in length
 REPEATS = 3
 SAME = 1e-5  # largest difference between the sample embeddings of both sides
+SIMULATED = {"taxa": 2000, "samples": 64, "present": 150}
+LONG = 512  # sequences that differ in length
+SMOKE = {
+    "FOLDER": Path("not available"),
+    "OPTIONS": replace(OPTIONS, max_bp=20, embedding_dim=8, attention_heads=2, attention_layers=1, clades=8),
+    "SIMULATED": {"taxa": 30, "samples": 8, "present": 10},
+    "DEPTH": 100,
+    "SIZES": (2, 4),
+    "STEP": 4,
+    "SAMPLES": 4,
+    "BRANCHES": 40,
+    "LENGTHS": (10, 20),
+    "LONG": 6,
+    "REPEATS": 1,
+}
 
 
 def rows() -> list[dict]:
@@ -57,7 +72,7 @@ SCALES = pretext.Scales((0.5, 0.5), (0.0, 1.0))
 def open_study() -> tuple[Study, str]:
     """Samples of IBD-2538 with DEPTH reads, or simulated ones; what they are, in words."""
     if not FOLDER.is_dir():
-        return simulated(), "simulated samples"
+        return simulated(**SIMULATED), "simulated samples"
     table = tables.read_table(FOLDER / "table.biom")
     samples = table.ids()[table.sum(axis="sample") >= DEPTH]
     known = {name: name for name in table.ids("observation")}
@@ -65,7 +80,7 @@ def open_study() -> tuple[Study, str]:
     return data.make_study(table, samples, known, tree, DEPTH, OPTIONS), "IBD-2538"
 
 
-def simulated(taxa: int = 2000, samples: int = 64, present: int = 150) -> Study:
+def simulated(taxa: int, samples: int, present: int) -> Study:
     """Random sequences, few common and many rare, on a random tree."""
     rng = np.random.default_rng(0)
     tokens = torch.from_numpy(rng.integers(1, 5, (taxa, 1 + OPTIONS.max_bp)))
@@ -119,7 +134,7 @@ def step(model: Encoder, z: torch.Tensor) -> None:
 
 
 def frozen_step(study: Study, batch: Batch, name: str, patch: int) -> dict:
-    """A step of fine-tuning with the ASV embeddings at hand, against one that trains the nucleotide encoder, too."""
+    """A step of fine-tuning with ASV embeddings computed before, compared with one that trains their encoder, too."""
     model = pretrain.make_encoder(replace(OPTIONS, patch=patch))
     target, times = Target("x", (), 0.0, 1.0), []
     for frozen in (True, False):
@@ -140,15 +155,15 @@ def frozen_step(study: Study, batch: Batch, name: str, patch: int) -> dict:
 def by_length() -> dict:
     """Sequences of different lengths: forward and backward pass among their like, and all as long as the longest."""
     rng, model = np.random.default_rng(0), pretrain.make_encoder(replace(OPTIONS, max_bp=LENGTHS[1])).nucleotide
-    tokens = torch.from_numpy(rng.integers(1, 5, (512, 1 + LENGTHS[1])))
-    tokens[:, 1:][torch.arange(LENGTHS[1])[None] >= torch.from_numpy(rng.integers(*LENGTHS, 512))[:, None]] = PAD
+    tokens = torch.from_numpy(rng.integers(1, 5, (LONG, 1 + LENGTHS[1])))
+    tokens[:, 1:][torch.arange(LENGTHS[1])[None] >= torch.from_numpy(rng.integers(*LENGTHS, LONG))[:, None]] = PAD
 
     def one(encode: Callable) -> None:
         encode(tokens).square().mean().backward()
         model.zero_grad(set_to_none=True)
 
     ours, other = seconds(lambda: one(model.embed)), seconds(lambda: one(lambda read: model(read)[0]))
-    note = f"512 random sequences of {LENGTHS[0]} to {LENGTHS[1]} letters; other: padded"
+    note = f"{LONG} random sequences of {LENGTHS[0]} to {LENGTHS[1]} letters; other: padded"
     return row("aam, sequences encoded by length", ours, other, "s", note)
 
 
@@ -196,10 +211,10 @@ def memory(model: Encoder, study: Study, name: str) -> dict:
     return row("aam, memory kept per sequence", *kept, "kB", note)
 
 
-def seconds(work: Callable[[], None], repeats: int = REPEATS) -> float:
-    """Median of a few runs."""
+def seconds(work: Callable[[], None], repeats: int | None = None) -> float:
+    """Median of REPEATS runs, or of as many as are named."""
     times = []
-    for _ in range(repeats):
+    for _ in range(repeats or REPEATS):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)

@@ -14,6 +14,8 @@ from taxoscape.denoise import dada, shards
 from taxoscape.digest import ROOT
 
 ERROR_BASES = 2_000_000  # enough for a model that both sides are given; learning is not what is measured
+DATA = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data")) / "fastq_miseqsop/raw"
+SMOKE = {"DATA": Path("not available"), "ERROR_BASES": 10_000}
 
 
 def rows() -> list[dict]:
@@ -42,9 +44,8 @@ def rows() -> list[dict]:
 
 
 def reads() -> tuple[pd.DataFrame, str]:
-    """Sheet of the MiSeq SOP's read pairs where the public data are at hand, else of those that come with dada2."""
-    data = Path(os.environ.get("TAXOSCAPE_DATA", ROOT.parent / "shared" / "data")) / "fastq_miseqsop/raw"
-    forward = sorted(data.glob("*_R1_001.fastq.gz"))
+    """Sheet of the MiSeq SOP's read pairs where the public data are available, else of those that come with dada2."""
+    forward = sorted(DATA.glob("*_R1_001.fastq.gz"))
     if forward:
         rows = [(path.name.split("_")[0], str(path), str(path).replace("_R1_", "_R2_")) for path in forward]
         return pd.DataFrame(rows, columns=["sample", "fq1", "fq2"]), "MiSeq SOP"

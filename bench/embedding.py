@@ -36,6 +36,7 @@ TIPS, EPOCHS, FINE = 452, 5000, 24.0
 CONVERGED = 5000  # iterations of the Euclidean fit at most; it stops where nothing is gained any more
 SIZES = (1250, 2500, 5000, 10_000)
 STEPS = 200  # iterations of each size, stratified pairs for all: sizes are compared at equal work per pair
+SMOKE = {"DATA": Path("not available"), "TIPS": 20, "EPOCHS": 3, "CONVERGED": 5, "SIZES": (20, 40), "STEPS": 3}
 
 
 def rows() -> list[dict]:

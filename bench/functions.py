@@ -23,14 +23,15 @@ TIPS, TRAITS, QUERIES = 3000, 10000, 1000
 OURS = ["--maxaccepts", "200", "--maxrejects", "500", "--top_hits_only"]  # as rule search_reference
 EXHAUSTIVE = ["--maxaccepts", "0", "--maxrejects", "0", "--top_hits_only"]
 RESOURCES = Path(__file__).parent.parent / "resources"
+ORACLE = Path(os.environ.get("TAXOSCAPE_DATA", "../shared/data")) / "picrust2_archaea"
+SMOKE = {"ASVS": 3, "KOS": 5, "TIPS": 20, "TRAITS": 4, "QUERIES": 3, "ORACLE": Path("not available")}
 
 
 def rows() -> list[dict]:
     """Seconds of search and parsimony beside an exhaustive search and dense least squares; accuracy where data is."""
     with TemporaryDirectory() as folder:
         found = [transfer(Path(folder)), reconstruction()]
-        oracle = Path(os.environ.get("TAXOSCAPE_DATA", "")) / "picrust2_archaea"
-        return found + (accuracy(oracle, Path(folder)) if oracle.is_dir() else [])
+        return found + (accuracy(ORACLE, Path(folder)) if ORACLE.is_dir() else [])
 
 
 def transfer(folder: Path) -> dict:

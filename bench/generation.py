@@ -1,12 +1,15 @@
-"""Communities that `diffusion` generates, told from held-out ones by a random forest, beside what anybody could do.
+"""Communities that `diffusion` generates, compared with held-out ones, next to those of trivial baselines.
 
-Two populations: a simulated cohort (2,000 training samples, 200 taxa; conditions age, diet, sex), and people of the
+Two populations: a simulated cohort (2,000 training samples, 200 taxa; conditions age, diet, sex), and subjects of the
 global gut study where TAXOSCAPE_DATA has it (the 200 most prevalent OTUs; conditions age, country, sex). The settings
-are the defaults of the config with DPM-Solver++ at 20 steps. Takes about ten minutes.
+are the defaults of the config with DPM-Solver++ at 20 steps; figures are those of `taxoscape.evaluation`, medians of
+three trainings. `python -m bench generation=global_gut` measures one population alone (generation=simulated_500,
+generation=simulated_2000). All take about ten minutes.
 """
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -18,116 +21,143 @@ import yaml
 from taxoscape import tables
 from taxoscape.demo import community
 from taxoscape.diffusion import models
-from taxoscape.evaluation import copying, two_sample
-from taxoscape.learning import copula
+from taxoscape.errors import InputError
+from taxoscape.evaluation import generation
+from taxoscape.evaluation.generators import Communities, common_depth, resample, subset
 from taxoscape.learning.communities import Samples
+from taxoscape.learning.copula import condition_features
 from taxoscape.rarefy import draw
 
 CONFIG = Path(__file__).parents[1] / "config" / "config.yaml"
-DEPTH, TAXA, PEOPLE, TREES = 5000, 200, 2000, 100
-SEEDS = 3  # trainings; one is judged where forests of thousands take minutes
+DATA = Path(os.environ.get("TAXOSCAPE_DATA", "../shared/data")) / "globalgut_yatsunenko"
+DEPTH, TAXA, SUBJECTS, TREES, STEPS = 5000, 200, 2000, 100, 20
+FEW, SEEDS = 500, 3  # samples a side that every training is judged by; more than that, one training alone
 STOPPED = 7  # one in so many training samples stops the training
+SETTINGS = {}  # other than the defaults
+MEASURES = {generation.AUC: "AUC", generation.AUC_GIVEN: "AUC given the conditions", "copying": "copying"}
+NOTES = {
+    "other_real": "training samples, each once: the floor",
+    "resampling": "training samples with replacement, their reads drawn anew",
+    "fresh draw": "other subjects of the same population",
+}
+SMOKE = {
+    "DATA": Path("not available"),
+    "DEPTH": 500,
+    "TAXA": 12,
+    "SUBJECTS": 60,
+    "FEW": 30,
+    "SEEDS": 1,
+    "TREES": 5,
+    "STEPS": 3,
+    "SETTINGS": {"steps": 5, "width": 16, "blocks": 1},
+}
 
 
 @dataclass(frozen=True)
 class Population:
-    """Training samples, held-out ones of other people, and the number of categories of each condition."""
+    """Training samples, held-out ones of other subjects, numbers of categories of the conditions, and how to judge."""
 
-    name: str
     training: Samples
     held_out: Samples
     categories: list[int]
-    numbers: dict[int, int]  # of samples a side -> of trainings that are judged with so many
+    number: int  # samples a side, at most: those with too few reads are left out
+    seeds: int  # trainings
+    fresh: bool  # whether other subjects can be simulated
 
 
-def rows() -> list[dict]:
-    """A row per generator and number of samples: median AUC of several trainings beside that of resampling."""
+def rows(only: str = "") -> list[dict]:
+    """Rows of every population, or of one: AUC, AUC given the conditions and copying of each generator."""
     torch.set_num_threads(1)
-    data = Path(os.environ.get("TAXOSCAPE_DATA", "../shared/data")) / "globalgut_yatsunenko"
-    populations = [simulated(), *([global_gut(data)] if data.is_dir() else [])]
-    return [row for population in populations for row in measured(population)]
+    populations = {
+        "simulated_500": partial(simulated, FEW, SEEDS),
+        "simulated_2000": partial(simulated, SUBJECTS, 1),
+        **({"global_gut": partial(global_gut, DATA)} if DATA.is_dir() else {}),
+    }
+    if only and only not in populations:
+        raise InputError(f"generation={only} is not a population: use one of {', '.join(populations)}")
+    return [row for name, make in populations.items() if only in ("", name) for row in measured(name, make())]
 
 
-def measured(population: Population) -> list[dict]:
-    """Rows of one population."""
-    training, number = population.training, len(population.training.counts)
-    split = np.random.default_rng(0).permutation(number)
-    stop, learn = training.take(split[: number // STOPPED]), training.take(split[number // STOPPED :])
-    held_out = population.held_out
-    made = {"resampling": [resampled(training, seed, len(held_out.counts)) for seed in range(SEEDS)]}
-    notes = {"resampling": "training samples with replacement"}
-    if population.name == "simulated":
-        made["fresh draw"], notes["fresh draw"] = [people(9 + seed) for seed in range(SEEDS)], "other people"
-    for model in ("copula", "mlp"):
-        made[model], seconds = [], []
-        for seed in range(SEEDS):
-            fitted, _ = models.fit(learn, stop, DEPTH, population.categories, settings(model), seed)
-            start = process_time()
-            counts = models.generate(fitted, held_out.values, held_out.missing, DEPTH, seed)
-            made[model].append(Samples(counts, held_out.values, held_out.missing))
-            seconds.append((process_time() - start) / len(held_out.counts))
-        notes[model] = f"{1000 * np.median(seconds):.2f} CPU-ms a community"
-    found = []
-    for n, judges in population.numbers.items():
-        judged = {name: [judge(population, part, n) for part in parts[:judges]] for name, parts in made.items()}
-        medians = {name: np.median(values, axis=0) for name, values in judged.items()}
-        for name, (auc, given, copied) in medians.items():
+def measured(name: str, population: Population) -> list[dict]:
+    """Medians of all trainings; the other side is the floor, of copying the copier that resampling is."""
+    runs = [one_training(population, seed) for seed in range(population.seeds)]
+    draws = [found.draws for found, _ in runs]
+    medians = {
+        model: {key: np.median([found[model][key] for found in draws]) for key in MEASURES if key in draws[0][model]}
+        for model in draws[0]
+    }
+    notes = NOTES | {
+        model: f"{np.median([seconds[model] for _, seconds in runs]) * 1000:.2f} CPU-ms a community"
+        for model in runs[0][1]
+    }
+    number, found = min(found.n for found, _ in runs), []
+    for model, figures in medians.items():
+        for key, value in figures.items():
+            compared_with = "resampling" if key == "copying" else generation.FLOOR
             found.append(
                 {
-                    "name": f"{population.name}: {name}, {n} samples told from as many held-out ones",
-                    "ours": auc,
-                    "other": medians["resampling"][0],
-                    "ratio": auc / medians["resampling"][0],
-                    "unit": "AUC",
-                    "note": f"given the conditions {given:.2f}; {copied:.0%} nearer to training; {notes[name]}",
+                    "name": f"{name}, {number} samples a side: {model}, {MEASURES[key]}",
+                    "ours": value,
+                    "other": medians[compared_with][key],
+                    "ratio": value / medians[compared_with][key],
+                    "unit": MEASURES[key],
+                    "note": f"other: {compared_with}; {notes[model]}",
                 }
             )
     return found
 
 
+def one_training(population: Population, seed: int) -> tuple[generation.Measured, dict[str, float]]:
+    """Figures of all generators, and CPU seconds that a community takes of those that are fitted."""
+    held_out = described(population, population.held_out, "h")
+    training = described(population, population.training, "t")
+    made = {"resampling": resample(training)}
+    if population.fresh:
+        made["fresh draw"] = subset(described(population, cohort(9 + seed), "f"))
+    seconds = {}
+    for model in ("copula", "mlp"):
+        counts, seconds[model] = generated(population, model, seed)
+        made[model] = subset(Communities(counts, held_out.features, held_out.groups))
+    options = generation.Options(trees=TREES, bootstraps=0, repeats=1)
+    depth, most = common_depth(held_out.counts), population.number
+    return generation.compare(held_out, training, made, depth, options, most=most, seed=seed, threads=2), seconds
+
+
+def generated(population: Population, model: str, seed: int) -> tuple[np.ndarray, float]:
+    """Counts of communities at the held-out conditions, and the CPU seconds that each took."""
+    training, held_out = population.training, population.held_out
+    split = np.random.default_rng(0).permutation(len(training.counts))
+    stop, learn = (training.take(rows) for rows in np.split(split, [len(split) // STOPPED]))
+    fitted, _ = models.fit(learn, stop, DEPTH, population.categories, settings(model), seed)
+    start = process_time()
+    counts = models.generate(fitted, held_out.values, held_out.missing, seed)
+    return counts, (process_time() - start) / len(counts)
+
+
 def settings(model: str) -> models.Options:
-    """The defaults of the config, for one model, sampled in 20 steps."""
+    """The defaults of the config, for one model, sampled in STEPS steps."""
     section = yaml.safe_load(CONFIG.read_text())["diffusion"]
     section.pop("conditions")
-    return models.Options(**section | {"model": model, "sampler": "dpm", "sample_steps": 20})
+    return models.Options(**section | {"model": model, "sampler": "dpm", "sample_steps": STEPS} | SETTINGS)
 
 
-def judge(population: Population, made: Samples, number: int) -> tuple[float, float, float]:
-    """AUC against held-out samples, the same given the conditions, and the share nearer to training samples.
-
-    Of `number` samples a side. What was generated at the conditions of a held-out sample shares its fold.
-    """
-    sides = [samples.take(np.arange(number)) for samples in (population.held_out, made)]
-    groups, ones = np.arange(number).astype(str), np.ones((1, number))
-    plain = [np.log1p(side.counts) for side in sides]
-    conditions = [copula.condition_features(side.values, side.missing, population.categories) for side in sides]
-    given = [np.hstack(both) for both in zip(plain, conditions, strict=True)]
-    found = []
-    for features in (plain, given):
-        scores = two_sample.forest_scores(*features, groups, groups, trees=TREES, seed=0, threads=2)
-        found.append(two_sample.weighted_auc(scores, ones, ones)[0])
-    nearer = copying.nearer_to_training(
-        sides[1].counts, population.training.counts, sides[0].counts, np.random.default_rng(0)
-    )
-    return found[0], found[1], nearer.mean()
+def described(population: Population, samples: Samples, group: str) -> Communities:
+    """Samples with their conditions as features, each a group of its own."""
+    features = condition_features(samples.values, samples.missing, population.categories)
+    return Communities(samples.counts, features, np.array([f"{group}{row}" for row in range(len(samples.counts))]))
 
 
-def resampled(training: Samples, seed: int, number: int) -> Samples:
-    """Training samples, with replacement."""
-    return training.take(np.random.default_rng(seed).integers(0, len(training.counts), number))
+def simulated(number: int, seeds: int) -> Population:
+    """The simulated cohort: its subjects are drawn by the demo's rules."""
+    return Population(cohort(1), cohort(2), [0, 3, 2], number, seeds, fresh=True)
 
 
-def simulated() -> Population:
-    """The simulated cohort: its people are drawn by the demo's rules."""
-    return Population("simulated", people(1), people(2), [0, 3, 2], {500: SEEDS, PEOPLE: 1})
-
-
-def people(seed: int) -> Samples:
-    """PEOPLE who live with the same taxa; conditions are standard age, diet, sex."""
+def cohort(seed: int) -> Samples:
+    """SUBJECTS who live with the same taxa; conditions are standard age, diet, sex."""
     branch = np.random.default_rng(0).integers(0, 3, size=(TAXA, 6))
     lineages = [tuple(f"{rank}{name}" for rank, name in enumerate(path)) for path in branch]
     effects = community.draw_effects(lineages, np.random.default_rng(0))
-    rng, sheet = np.random.default_rng((seed, 1)), pd.DataFrame({"sample": [f"S{n}T1" for n in range(PEOPLE)]})
+    rng, sheet = np.random.default_rng((seed, 1)), pd.DataFrame({"sample": [f"S{n}T1" for n in range(SUBJECTS)]})
     known = community.draw_metadata(sheet, 1, rng)
     shares = community.compositions(effects, known, lineages, rng)
     values = np.stack(
@@ -143,7 +173,7 @@ def people(seed: int) -> Samples:
 
 
 def global_gut(folder: Path) -> Population:
-    """One sample of each person with age, country and sex known, thinned to DEPTH reads."""
+    """One sample of each subject with age, country and sex known, thinned to DEPTH reads."""
     table = tables.read_table(folder / "table.biom")
     sheet = tables.read_tsv(folder / "metadata.tsv", "metadata").set_index("sample_id").reindex(table.ids())
     age = pd.to_numeric(sheet["AGE"], errors="coerce").to_numpy()
@@ -166,4 +196,4 @@ def global_gut(folder: Path) -> Population:
     common = np.argsort(-(thinned[:first] > 0).mean(axis=0), kind="stable")[:TAXA]
     every = Samples(thinned[:, common], values, np.zeros(values.shape, bool))
     parts = every.take(np.arange(first)), every.take(np.arange(first, len(rows)))
-    return Population("global gut", *parts, [0, len(countries), 2], {len(rows) - first: SEEDS})
+    return Population(*parts, [0, len(countries), 2], len(rows) - first, SEEDS, fresh=False)

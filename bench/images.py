@@ -17,11 +17,12 @@ TAXA, SIZE, CHANNELS, SAMPLES, DEPTH = 452, 256, 16, 32, 10_000
 LOADED, LOADED_SIZE, BATCH = 2000, 64, 64  # samples, pixels, samples of a batch, of the training loader
 LOOPED = 2  # taxa that the literal loop is timed on; its time grows with their number
 THREADS = 2
+SMOKE = {"TAXA": 10, "SIZE": 16, "CHANNELS": 3, "SAMPLES": 2, "LOADED": 12, "LOADED_SIZE": 16, "BATCH": 4}
 
 
 def rows() -> list[dict]:
     """Measured here and now, medians of repeats."""
-    basis, values = landscape()
+    basis, values = landscape(SIZE, SAMPLES)
     numba.set_num_threads(min(THREADS, numba.config.NUMBA_NUM_THREADS))
     raster.rasterize(values[:1], basis, np.float32)  # compiles
     splat = seconds(lambda: raster.rasterize(values, basis, np.float32)) / SAMPLES
@@ -105,7 +106,7 @@ def seconds(call: Callable, repeats: int = 7) -> float:
     return float(np.median(times))
 
 
-def landscape(side: int = SIZE, samples: int = SAMPLES) -> tuple[Basis, np.ndarray]:
+def landscape(side: int, samples: int) -> tuple[Basis, np.ndarray]:
     """Taxa on distinct random cells and the values of sparse made-up communities."""
     rng = np.random.default_rng(0)
     row_, col = np.divmod(rng.choice(side * side, TAXA, replace=False), side)

@@ -18,7 +18,9 @@ from taxoscape.layout.quality import layout_quality
 
 SIZES = [(452, 128), (2000, 256)]  # tips, cells per side
 PERPLEXITY = 12
+DATA = Path(os.environ.get("TAXOSCAPE_DATA", "../shared/data"))
 MEASURES = {"shared_cells": "tips", "recall": "share", "trustworthiness": "share"}
+SMOKE = {"SIZES": [(40, 16)], "PERPLEXITY": 5, "DATA": Path("not available")}
 
 
 def rows() -> list[dict]:
@@ -50,10 +52,9 @@ def rows() -> list[dict]:
 
 
 def tree_of(tips: int) -> tuple[TreeNode, list[str], str]:
-    """Tree of the most prevalent taxa of the global gut study where it is at hand, else a simulated one."""
-    folder = Path(os.environ.get("TAXOSCAPE_DATA", "data"))
-    if (folder / "globalgut_yatsunenko").is_dir():
-        _, tree, taxa = prevalent_taxa(folder, tips)
+    """Tree of the most prevalent taxa of the global gut study where it is available, else a simulated one."""
+    if (DATA / "globalgut_yatsunenko").is_dir():
+        _, tree, taxa = prevalent_taxa(DATA, tips)
         return tree, taxa, "most prevalent taxa of the global gut study"
     tree = random_tree(tips, np.random.default_rng(0))
     return tree, [tip.name for tip in tree.tips()], "simulated tree (TAXOSCAPE_DATA names no global gut study)"

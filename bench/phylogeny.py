@@ -6,6 +6,7 @@ from bench.unifrac import random_tree, timed
 from taxoscape import trees
 
 SIZES = (452, 10_000)
+SMOKE = {"SIZES": (20, 30)}
 
 
 def rows() -> list[dict]:

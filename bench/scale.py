@@ -105,15 +105,20 @@ def summary(frame: pd.DataFrame, measure: str) -> pd.DataFrame:
     return table.join([growth(frame, by, measure) for by in ("samples", "taxa")])
 
 
-if __name__ == "__main__":
-    place, rows = Path(sys.argv[1]), []
-    for name in sys.argv[2:]:
+def main(folder: Path, names: list[str]) -> None:
+    """Make and run the studies of these names, SAMPLESxTAXA, in a folder; write scale.tsv and print tables."""
+    frames = []
+    for name in names:
         samples, taxa = map(int, name.split("x"))
-        study = place / name
+        study = folder / name
         if not (study / "table.biom").exists():
             write_study(study, samples, taxa)
         run(study)
-        rows.append(measured(study).assign(samples=samples, taxa=taxa))
-        write_tsv(pd.concat(rows), place / "scale.tsv", float_format="%.4g")
+        frames.append(measured(study).assign(samples=samples, taxa=taxa))
+        write_tsv(pd.concat(frames), folder / "scale.tsv", float_format="%.4g")
     for measure in ("cpu_time", "max_rss", "disk"):
-        print(summary(pd.concat(rows), measure).to_markdown(floatfmt=".3g"), end="\n\n")
+        print(summary(pd.concat(frames), measure).to_markdown(floatfmt=".3g"), end="\n\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -9,6 +9,7 @@ from skbio.diversity import beta_diversity
 from taxoscape import trees, unifrac
 
 SAMPLES, TAXA = 64, 2000
+SMOKE = {"SAMPLES": 4, "TAXA": 20}
 
 
 def rows() -> list[dict]:

@@ -33,7 +33,8 @@ def logged(log: str) -> Iterator[None]:
     told = None
     try:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "w", buffering=1, encoding="utf-8") as handle, redirect_stdout(handle), redirect_stderr(handle):
+        mode = "a" if "RANK" in os.environ else "w"  # processes that train together share a log
+        with open(log, mode, buffering=1, encoding="utf-8") as handle, redirect_stdout(handle), redirect_stderr(handle):
             try:
                 with at_work():
                     yield

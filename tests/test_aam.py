@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = Options(
     enabled=True,
     threads=1,
+    processes=1,
     max_bp=30,
     patch=3,
     token_limit=20,

@@ -19,6 +19,7 @@ class Options:
 
     enabled: bool
     threads: int  # CPU threads of one training job
+    processes: int  # that train one model together
     max_bp: int  # bases read of each ASV
     patch: int  # nucleotides that make one token of the nucleotide encoder
     token_limit: int  # ASVs read per sample, the most abundant first

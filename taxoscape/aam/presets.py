@@ -8,6 +8,7 @@ but for one model in place of five, and the base trained on unless --freeze-base
 SOURCE = {
     "enabled": True,
     "threads": 1,
+    "processes": 1,
     "max_bp": 150,
     "patch": 1,
     "token_limit": 1024,

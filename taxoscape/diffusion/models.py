@@ -19,7 +19,7 @@ from taxoscape.learning.communities import Samples
 from taxoscape.learning.copula import Copula
 from taxoscape.learning.counts import Calibration
 from taxoscape.learning.dequantise import Scaler
-from taxoscape.learning.loop import Place, Plan, Row
+from taxoscape.learning.loop import Place, Plan, Row, rounds_of
 
 # Communities drawn at the training conditions to fit the calibration on, at least.
 CALIBRATION = 2000
@@ -61,6 +61,7 @@ class Options:
     calibrate: bool
     samples: int  # communities generated
     threads: int
+    processes: int  # that train one model together
     device: str  # cpu | cuda
     mixed_precision: str  # none | bf16
 
@@ -239,7 +240,7 @@ def _schedule(options: Options) -> noise.Schedule:
 
 
 def _plan(options: Options) -> Plan:
-    rounds, batches = training.rounds(options.steps)
+    rounds, batches = rounds_of(options.steps, training.ROUND)
     return Plan(
         rounds=rounds,
         batches=batches,

@@ -13,7 +13,6 @@ from taxoscape.learning.communities import Samples
 from taxoscape.learning.conditions import hide
 from taxoscape.learning.loop import Place, Plan, Row
 from taxoscape.learning.noise import Noised, Schedule, denoising_loss, estimate, noised
-from taxoscape.learning.processes import team
 
 # Optimizer steps between two validations.
 ROUND = 50
@@ -86,12 +85,6 @@ def train(
         return {"score": total, "total_loss": total, **found}
 
     return loop.fit(network, batches, losses, validate if held_out else None, plan=plan, seed=(seed, 1), place=place)
-
-
-def rounds(steps: int) -> tuple[int, int]:
-    """Rounds and their batches for about so many optimizer steps, each of all processes."""
-    size = min(ROUND, steps)
-    return -(-steps // size), size * team().size
 
 
 def _held_out(

@@ -13,13 +13,15 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.stats import hypergeom
 
-from taxoscape.evaluation.generators import Communities
+from taxoscape.evaluation.generators import Communities, few
 from taxoscape.scoring.bootstrap import bootstrap_weights
 
 # Parts of the held-out groups; one at a time is no reference.
 FOLDS = 10
 # Held-out groups below which the references would be nearly gone.
 FEWEST = 4
+# Training samples, and references, that compete, at most: time grows with the product of their numbers.
+MOST = 2000
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ def make_yardstick(
     """Yardstick of training samples, held-out ones and `copies` of the former; None where groups are too few."""
     if len(np.unique(held_out.groups)) < FEWEST or not len(training.counts):
         return None
+    training, held_out = (few(part, MOST, (seed, place)) for place, part in enumerate((training, held_out)))
     folds = fold_groups(held_out.groups, np.random.default_rng((seed, 1)))
     ends = [
         weighted(

@@ -1,4 +1,4 @@
-"""Figures of the generators: their metrics with intervals, and every taxon real against generated."""
+"""Figures of the generators: their metrics with intervals, and every taxon in real and in generated samples."""
 
 import textwrap
 from pathlib import Path
@@ -19,7 +19,7 @@ LABELS = {
 WIDTH = 34  # letters of a line of a panel's title
 
 
-def draw_metrics(main: Comparison, path: str | Path) -> None:
+def plot_metrics(main: Comparison, path: str | Path) -> None:
     """One panel a metric: a dot and its 95 % interval per generator, dashed line = the best value."""
     displayed = [key for key in METRICS if any(key in entries for entries in main.models.values())]
     columns = 3
@@ -45,8 +45,8 @@ def draw_metrics(main: Comparison, path: str | Path) -> None:
     save(figure, path)
 
 
-def draw_taxa(real: np.ndarray, generated: np.ndarray, path: str | Path) -> None:
-    """Prevalence and mean relative abundance of every taxon, real counts [N, D] against generated [M, D]."""
+def plot_taxa(real: np.ndarray, generated: np.ndarray, path: str | Path) -> None:
+    """Prevalence and mean relative abundance of every taxon in real counts [N, D] and in generated ones [M, D]."""
     figure = Figure(figsize=(9, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     present = [(counts > 0).mean(axis=0) for counts in (real, generated)]

@@ -17,8 +17,8 @@ from taxoscape.previews.contrast import shown_samples
 from taxoscape.scoring.bootstrap import interval
 from taxoscape.scoring.results import Results
 
-# (rows of the study whose conditions are asked for, random generator) -> communities
-Copied = Callable[[np.ndarray, np.random.Generator], Communities]
+# (rows of the study, random generator) -> communities that a copula draws at their conditions
+CopulaAt = Callable[[np.ndarray, np.random.Generator], Communities]
 
 
 @dataclass(frozen=True)
@@ -28,45 +28,45 @@ class Sets:
     real: Communities
     training: Communities
     generated: Communities
-    asked: np.ndarray  # row of the study's sample whose conditions each generated one has
+    matched: np.ndarray  # row of the study's sample whose conditions each generated one has
 
 
 def gather(study: Study, table: str | Path, conditions: str | Path) -> Sets:
-    """Read generated samples and put them beside the study's; refuses tables of other taxa or no held-out samples.
+    """Read generated samples next to the study's; refuses tables of other taxa or no held-out samples.
 
     A generated sample belongs to the group of the sample whose conditions it has: both have the very same age, say,
     and a classifier that sees one of them in training would know the other.
     """
     every = Communities(study.samples.counts, features(study, np.arange(len(study.names))), study.groups)
-    asked = tables.read_tsv(conditions, "generated conditions")
+    listed = tables.read_tsv(conditions, "generated conditions")
     generated = tables.read_table(table)
     if set(generated.ids("observation")) - set(study.taxa):
         raise InputError(f"{table} holds taxa that the composition has not: generate again")
     if not len(study.rows("test")):
         raise InputError("no sample is held out for the evaluation: raise metadata.test in the config")
     place = {name: row for row, name in enumerate(study.names)}
-    rows = np.array([place[name] for name in asked["conditions_of"]])
-    table_counts = tables.counts(generated, asked["sample"], study.taxa)
+    rows = np.array([place[name] for name in listed["conditions_of"]])
+    table_counts = tables.counts(generated, listed["sample"], study.taxa)
     return Sets(
         real=_with_reads(every.take(study.rows("test"))),
         training=_with_reads(every.take(study.rows("train"))),
         generated=Communities(table_counts, every.features[rows], every.groups[rows]),
-        asked=rows,
+        matched=rows,
     )
 
 
 def pairs(sets: Sets, study: Study, fields: dict, most: int) -> tuple[np.ndarray, list[str], list[str]]:
-    """Held-out samples beside what was generated at their conditions: counts [2 n, D], names and conditions.
+    """Held-out samples, each with one generated at its conditions: counts [2 n, D], names and conditions.
 
     They are `most` at most, evenly spaced along the first of the `fields`. Each is followed by the first sample that
     was generated at its conditions; those without one, or without reads, are left out.
     """
-    first = {row: place for place, row in reversed(list(enumerate(sets.asked)))}
+    first = {row: place for place, row in reversed(list(enumerate(sets.matched)))}
     rows = [row for row in study.rows("test") if row in first and study.samples.counts[row].any()]
     if not rows:
         raise InputError("no held-out sample has reads in the retained taxa: lower layout.prevalence")
-    shown, labels = shown_samples(study.conditions.iloc[rows], {"targets": {}, "fields": fields}, most)
-    chosen = np.array(rows)[shown]
+    displayed, labels = shown_samples(study.conditions.iloc[rows], {"targets": {}, "fields": fields}, most)
+    chosen = np.array(rows)[displayed]
     generated = sets.generated.counts[[first[row] for row in chosen]]
     both = np.stack([study.samples.counts[chosen], generated], axis=1).reshape(-1, len(study.taxa))
     names = [name for row in chosen for name in (study.names[row], "generated")]
@@ -86,7 +86,7 @@ def evaluate(
     most = len(sets.generated.counts)
     measured = generation.compare(sets.real, sets.training, made, depth, options, most=most, seed=seed, threads=threads)
     main = generation.summary(measured, "held-out samples", "diffusion")
-    sources = utility.sources(study, sets.generated, sets.asked, copula_at, seed)
+    sources = utility.sources(study, sets.generated, sets.matched, copula_at, seed)
     return Results(
         stage="evaluation",
         target="generated communities",
@@ -107,7 +107,7 @@ def evaluate(
     )
 
 
-def fit_copula(study: Study, seed: int) -> Copied:
+def fit_copula(study: Study, seed: int) -> CopulaAt:
     """The copula of the training samples, to be drawn from at the conditions of any rows of the study."""
     rows = study.rows("train")
     rows = rows[study.samples.counts[rows].sum(axis=1) > 0]
@@ -116,16 +116,16 @@ def fit_copula(study: Study, seed: int) -> Copied:
     seen = train.counts.sum(axis=0) > 0
     fitted = copula.fit(train, study.categories, np.random.default_rng((seed, 6)))
 
-    def draw(asked: np.ndarray, rng: np.random.Generator) -> Communities:
-        wanted = study.samples.take(asked)
-        amounts = copula.sample(fitted, wanted.values, wanted.missing, rng)
+    def draw(at: np.ndarray, rng: np.random.Generator) -> Communities:
+        conditions = study.samples.take(at)
+        amounts = copula.sample(fitted, conditions.values, conditions.missing, rng)
         drawn = counts.to_counts(amounts, study.depth, seen)[:, :-1]
-        return Communities(drawn, features(study, asked), study.groups[asked])
+        return Communities(drawn, features(study, at), study.groups[at])
 
     return draw
 
 
-def draw_copula(study: Study, draw: Copied) -> generators.Generator:
+def draw_copula(study: Study, draw: CopulaAt) -> generators.Generator:
     """A fitted copula as a generator at the test samples' conditions."""
 
     def generate(rng: np.random.Generator, number: int) -> Communities:

@@ -21,11 +21,11 @@ FEWEST = 10  # samples to learn from
 
 
 def sources(
-    study: Study, generated: Communities, asked: np.ndarray, copula_at: Callable, seed: int
+    study: Study, generated: Communities, matched: np.ndarray, copula_at: Callable, seed: int
 ) -> dict[str, tuple[Communities, np.ndarray]]:
     """Source, the real one first -> (communities, rows of the study whose conditions they have).
 
-    `asked` are the rows of the generated samples; copula_at(rows, rng) draws from the copula.
+    `matched` are the rows whose conditions the generated samples have; copula_at(rows, rng) draws from the copula.
     """
     train = study.rows("train")
     train = train[study.samples.counts[train].sum(axis=1) > 0]
@@ -33,7 +33,7 @@ def sources(
     at = condition_rows(study, len(train), seed)
     return {
         "training": (communities(study, train), train),
-        "diffusion": (generated, asked),
+        "diffusion": (generated, matched),
         "copula": (copula_at(at, np.random.default_rng((seed, 12))), at),
         "resampling": (communities(study, train[again]), train[again]),
     }
@@ -73,7 +73,7 @@ def measure(
                     name: Prediction(_predict(*side, number, counts, categories, options.trees, seed).astype(kind))
                     for name, side in learned.items()
                 },
-                categories,
+                categories=categories,
                 judged="training",
                 metric="accuracy" if categories else "mae",
                 draws=options.bootstraps,

@@ -4,16 +4,12 @@ from math import isnan, nan
 
 from taxoscape.evaluation.generation import AUC, FLOOR
 from taxoscape.scoring.results import Comparison, Verdict
-from taxoscape.scoring.verdicts import FEW_GROUPS, SAID, outcome
+from taxoscape.scoring.verdicts import FEW_GROUPS, WORDS, outcome
 
 # Held-out samples below which the figures are displayed but nothing is concluded.
 FEWEST = 20
 NAMES = {"resampling": "resampled training samples", "copula": "a Gaussian copula"}
-MARKS = {
-    "better": "better than the baselines",
-    "level": "level with a baseline",
-    "worse": "worse than a baseline",
-}
+MARKS = {"better": "better than", "level": "level with", "worse": "worse than"}
 
 
 def verdict(main: Comparison, kind: str) -> Verdict:
@@ -29,22 +25,22 @@ def verdict(main: Comparison, kind: str) -> Verdict:
         for name in NAMES
         if AUC in main.differences.get(name, {}) and name != kind
     }
-    worse, better = ("worse" in found.values(), set(found.values()) == {"better"})
-    marked = "worse" if worse else "better" if better else "level"
-    return Verdict(marked, MARKS[marked], _sentences(main, kind, found))
+    marked = next(mark for mark in ("worse", "level", "better") if mark in found.values())
+    names = " and ".join(name for name in found if found[name] == marked)
+    return Verdict(marked, f"{MARKS[marked]} {names}", _sentences(main, kind, found))
 
 
 def _sentences(main: Comparison, kind: str, found: dict[str, str]) -> str:
     auc = {name: entries[AUC]["value"] for name, entries in main.models.items() if AUC in entries}
     what = "the Gaussian copula (diffusion.model: copula)" if kind == "copula" else "the diffusion model"
-    compared = " and ".join(f"{SAID[said]} {NAMES[name]} ({auc[name]:.2f})" for name, said in found.items())
-    said = (
+    compared = " and ".join(f"{WORDS[mark]} {NAMES[name]} ({auc[name]:.2f})" for name, mark in found.items())
+    text = (
         f"A classifier distinguishes communities of {what} from {main.n} held-out samples with AUC "
         f"{auc[main.judged]:.2f} (0.50: it cannot; {auc[FLOOR]:.2f} for other real samples): {compared}."
     )
     if found.get("copula") == "worse":
-        said += " Set diffusion.model: copula."
+        text += " Set diffusion.model: copula."
     if found["resampling"] == "worse":
-        said += " Resampling only hands out the training samples again."
+        text += " Resampling only hands out the training samples again."
     copied = main.models[main.judged].get("copying", {"value": nan})["value"]
-    return said if isnan(copied) else f"{said} Copying is {copied:.2f} (0: a fresh draw, 1: a copier)."
+    return text if isnan(copied) else f"{text} Copying is {copied:.2f} (0: a fresh draw, 1: a copier)."

@@ -23,9 +23,8 @@ from taxoscape.forecast.courses import Courses, Task, tasks, typical_step
 from taxoscape.forecast.denoiser import Denoiser
 from taxoscape.forecast.spread import Spread
 from taxoscape.learning import checkpoint
-from taxoscape.learning.loop import Place, Plan, Row
+from taxoscape.learning.loop import Place, Plan, Row, rounds_of
 from taxoscape.learning.noise import Schedule, sample
-from taxoscape.learning.processes import team
 
 # The x_0 estimate stays within this many times the largest training deviation.
 MARGIN = 1.2
@@ -69,6 +68,7 @@ class Options:
     targets: int  # forecasts of a subject and horizon that are evaluated, at most
     bootstraps: int
     threads: int
+    processes: int  # that train one model together
     device: str  # cpu | cuda
 
 
@@ -293,11 +293,10 @@ def _network(model: Forecaster) -> Denoiser:
 
 
 def _plan(options: Options) -> Plan:
-    batches = min(training.ROUND, options.steps)
-    rounds = -(-options.steps // batches)
+    rounds, batches = rounds_of(options.steps, training.ROUND)
     return Plan(
         rounds=rounds,
-        batches=batches * team().size,
+        batches=batches,
         lr=options.lr,
         weight_decay=options.weight_decay,
         patience=options.patience,

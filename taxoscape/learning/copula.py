@@ -139,10 +139,10 @@ def condition_features(
         known = ~missing[:, field]
         column = np.where(known, values[:, field], 0.0)[:, None]
         if number:
-            shown = column == np.arange(number)
+            columns = column == np.arange(number)
         else:
-            shown = column if knots is None else _splines(column, knots[field])
-        parts += [shown * known[:, None], missing[:, field, None].astype(float)]
+            columns = column if knots is None else _splines(column, knots[field])
+        parts += [columns * known[:, None], missing[:, field, None].astype(float)]
     return np.concatenate(parts, axis=1)
 
 
@@ -174,20 +174,20 @@ def _sweep(
 ) -> None:
     """Draw scores [N, D] anew between their thresholds, each taxon given all others; in place.
 
-    What all others say is one product for a block of taxa, and within it corrected by what the block has changed.
+    The effect of all others is one product for a block of taxa, corrected within it by what the block has changed.
     """
     away, levels = scores - mean, rng.uniform(size=scores.shape[::-1])
     varies = np.flatnonzero(~np.isinf(thresholds).all(axis=0).all(axis=0))
     for block in np.split(varies, range(BLOCK, len(varies), BLOCK)):
-        said, change = away @ precision[:, block], np.zeros((len(scores), len(block)))
+        effect, change = away @ precision[:, block], np.zeros((len(scores), len(block)))
         for place, taxon in enumerate(block):
-            said[:, place] += change[:, :place] @ precision[block[:place], taxon]
+            effect[:, place] += change[:, :place] @ precision[block[:place], taxon]
             variance = 1 / precision[taxon, taxon]
-            centre = scores[:, taxon] - variance * said[:, place]
+            centre = scores[:, taxon] - variance * effect[:, place]
             low, high = (ndtr((end[:, taxon] - centre) / np.sqrt(variance)) for end in thresholds)
             chance = np.clip(low + levels[taxon] * (high - low), SMALLEST, 1 - SMALLEST)
             drawn = centre + np.sqrt(variance) * ndtri(chance)
-            # Far in a tail the two probabilities are the same number: the nearer threshold stands for the score.
+            # Far in a tail the two probabilities are the same number: the nearer threshold is taken as the score.
             drawn = np.clip(drawn, thresholds[0][:, taxon], thresholds[1][:, taxon])
             change[:, place] = drawn - scores[:, taxon]
             scores[:, taxon] = drawn

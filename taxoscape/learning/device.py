@@ -23,14 +23,16 @@ WAIT = 1.0  # seconds between two looks for a free GPU
 def settle(device: str, threads: int, key: str) -> None:
     """Fix the threads of torch; on the CPU ask for algorithms that give the same bytes, on CUDA take a free GPU.
 
-    A process among several that train one model (torchrun) has been given its GPU already. Raises InputError where
-    there is no GPU; `key` names the setting.
+    Raises InputError where there is no GPU, or fewer than processes that train one model here; `key` names the setting.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError(f"{key} is cuda, but PyTorch finds no CUDA device here: set it to cpu")
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if device == "cuda" and processes > torch.cuda.device_count():
+        raise InputError(f"{processes} processes train together, but this machine has {torch.cuda.device_count()} GPUs")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device == "cpu")
-    if device == "cuda" and not HELD and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if device == "cuda" and not HELD:
         _claim_here()
 
 

@@ -69,11 +69,12 @@ class Place:
     resume: Path | None = None  # file, or folder of several trainings' files
     shown: Path | None = None  # folder of TensorBoard and metrics.jsonl
     demands: dict[str, object] = field(default_factory=dict)  # name -> plain value
+    name: str = ""  # of one of several trainings
 
     def of(self, name: str) -> "Place":
         """The place of one of several trainings."""
         resume, shown = self.resume and self.resume / f"{name}.pt", self.shown and self.shown / name
-        return replace(self, resume=resume, shown=shown)
+        return replace(self, resume=resume, shown=shown, name=name)
 
 
 def place_of(stage: str, parameters: dict, inputs: list[str], log: str) -> Place:
@@ -126,7 +127,9 @@ def fit(
         progress = _restore(place, parts)
     elif plan.start_counts and validate:
         _judge(progress, {"round": 0, "step": 0}, network, evaluated(network, validate))
-    monitor, saver = Monitor(place.shown, progress.history, plan.rounds, plan.batches), _Saver(place, parts)
+    title = f"{place.name}: " if place.name else ""
+    monitor = Monitor(place.shown, progress.history, plan.rounds, plan.batches, title)
+    saver = _Saver(place, parts)
     while progress.round < plan.rounds and progress.waited < plan.patience:
         with torch.random.fork_rng(devices=[]):
             group = batches(progress.round)
@@ -250,6 +253,12 @@ def make_scheduler(optimizer: torch.optim.Optimizer, plan: Plan):
         return torch.optim.lr_scheduler.OneCycleLR(optimizer, peaks, total_steps=plan.steps + 1)
     warmup = (plan.warmup * plan.steps if plan.warmup < 1 else plan.warmup) * (plan.scheduler == "warmup_cosine")
     return get_scheduler("cosine", optimizer, num_warmup_steps=int(warmup), num_training_steps=plan.steps)
+
+
+def rounds_of(steps: int, most: int) -> tuple[int, int]:
+    """Rounds of equal length, `most` steps at most, that make `steps` together or hardly fewer, and batches of each."""
+    rounds = -(-steps // most)
+    return rounds, steps // rounds * team().size
 
 
 def stream(*key: int) -> int:

@@ -24,8 +24,10 @@ RUNS = ("train", "validation")
 class Monitor:
     """Shows a training; files are written into `folder` (None: no files), where a resumed run goes on in the same."""
 
-    def __init__(self, folder: Path | None, history: list[dict[str, float]], rounds: int, batches: int) -> None:
-        self.rounds, self.folder, self.writers = rounds, None if team().rank else folder, {}
+    def __init__(
+        self, folder: Path | None, history: list[dict[str, float]], rounds: int, batches: int, title: str = ""
+    ) -> None:
+        self.title, self.rounds, self.folder, self.writers = title, rounds, None if team().rank else folder, {}
         done = history[-1]["round"] if history else 0
         if self.folder:
             board = self.folder / "tensorboard"
@@ -46,7 +48,7 @@ class Monitor:
         """Report a round: its last row; every tenth round also the histograms of weights and gradients."""
         row = history[-1]
         if not team().rank:
-            tqdm.write(line(row, self.rounds))
+            tqdm.write(self.title + line(row, self.rounds))
         for run, writer in self.writers.items():
             for tag, value in scalars(row)[run].items():
                 writer.add_scalar(tag, value, row["round"])

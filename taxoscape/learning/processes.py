@@ -4,6 +4,10 @@ A step of W processes that accumulate A batches each is one of a single process 
 """
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -46,6 +50,21 @@ class Team:
             distributed.all_gather_object(every, rows)
         joined = {number: row for part in every for number, row in part.items()}
         return [joined[number] for number in sorted(joined)]
+
+
+@contextmanager
+def together(number: int) -> Iterator[None]:
+    """Train in `number` processes: have torchrun run this very script in as many, and end with them.
+
+    In the processes that torchrun has started the block is trained in; all but the first end with it.
+    """
+    if number > 1 and "RANK" not in os.environ:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(number)]
+        command = [sys.executable, *torchrun, sys.argv[0]]
+        sys.exit(subprocess.run(command, stdout=sys.stdout, stderr=sys.stderr, check=False).returncode)
+    yield
+    if team().rank:
+        sys.exit()
 
 
 @cache

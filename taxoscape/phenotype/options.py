@@ -14,6 +14,7 @@ class Options:
     joint: bool  # one model for all regression targets
     fields: bool  # metadata fields other than the targets are tokens, too
     threads: int
+    processes: int  # that train one model together
     device: str  # cpu | cuda
     prevalence: float  # 0-1, share of the training samples that have a taxon which is read by itself
     token_limit: int  # taxa read per sample, the most abundant first

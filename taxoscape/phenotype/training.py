@@ -16,7 +16,6 @@ from taxoscape.learning import batches, loop, noise
 from taxoscape.learning.batches import Batch
 from taxoscape.learning.loop import Place, Plan
 from taxoscape.learning.noise import Noised, Schedule
-from taxoscape.learning.processes import team
 from taxoscape.phenotype.network import Denoiser, Network, Tokens
 from taxoscape.phenotype.options import Options
 from taxoscape.taxa import Taxa
@@ -106,16 +105,17 @@ def train(
         value = float(loss(network, samples, fixed, HELD_OUT_DRAWS, times, generator))
         return {"score": value, "total_loss": value, "simple_loss": value}
 
+    rounds, number = loop.rounds_of(options.steps, ROUND)
     plan = Plan(
-        rounds=-(-options.steps // ROUND),
-        batches=ROUND * team().size,
+        rounds=rounds,
+        batches=number,
         lr=options.lr,
         weight_decay=options.weight_decay,
         patience=options.patience,
         ema=options.ema,
         device=options.device,
     )
-    make = _batches(samples, learned, options, seed, plan.batches)
+    make = _batches(samples, learned, options, seed, number)
     return network, loop.fit(network, make, losses, validate, plan=plan, seed=seed, place=place)
 
 

@@ -42,10 +42,10 @@ if TARGETS:
             "benchmarks/aam/pretrain_encoder/fold{fold}.tsv"
         conda:
             "../envs/aam.yaml"
-        threads: config["aam"]["threads"]
+        threads: config["aam"]["threads"] * config["aam"]["processes"]
         resources:
             mem_mb=memory(3000, per_mb=60),
-            gpu=int(config["aam"]["device"] == "cuda"),
+            gpu=int(config["aam"]["device"] == "cuda") * config["aam"]["processes"],
         params:
             config=without("aam", *LATER),
             seed=config["seed"],
@@ -75,10 +75,10 @@ if TARGETS:
             "benchmarks/aam/train_predictor/{target}/fold{fold}.tsv"
         conda:
             "../envs/aam.yaml"
-        threads: config["aam"]["threads"]
+        threads: config["aam"]["threads"] * config["aam"]["processes"]
         resources:
             mem_mb=memory(4000),
-            gpu=int(config["aam"]["device"] == "cuda"),
+            gpu=int(config["aam"]["device"] == "cuda") * config["aam"]["processes"],
         params:
             config=config["aam"],
             seed=config["seed"],

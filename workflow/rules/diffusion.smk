@@ -28,10 +28,10 @@ rule train_diffusion:
         "benchmarks/diffusion/train_diffusion.tsv"
     conda:
         "../envs/diffusion.yaml"
-    threads: config["diffusion"]["threads"]
+    threads: config["diffusion"]["threads"] * config["diffusion"]["processes"]
     resources:
         mem_mb=memory(4000),
-        gpu=int(config["diffusion"]["device"] == "cuda"),
+        gpu=int(config["diffusion"]["device"] == "cuda") * config["diffusion"]["processes"],
     params:
         config=without("diffusion", "conditions"),
         seed=config["seed"],

@@ -20,10 +20,10 @@ rule train_forecast:
         "benchmarks/forecast/train_forecast.tsv"
     conda:
         "../envs/forecast.yaml"
-    threads: config["forecast"]["threads"]
+    threads: config["forecast"]["threads"] * config["forecast"]["processes"]
     resources:
         mem_mb=memory(4000),
-        gpu=int(config["forecast"]["device"] == "cuda"),
+        gpu=int(config["forecast"]["device"] == "cuda") * config["forecast"]["processes"],
     params:
         config=config["forecast"],
         time=config["metadata"]["time"],

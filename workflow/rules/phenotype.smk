@@ -23,10 +23,10 @@ if PHENOTYPES:
             "benchmarks/phenotype/train_phenotype/{learned}/fold{fold}.tsv"
         conda:
             "../envs/phenotype.yaml"
-        threads: config["phenotype"]["threads"]
+        threads: config["phenotype"]["threads"] * config["phenotype"]["processes"]
         resources:
             mem_mb=memory(3000),
-            gpu=int(config["phenotype"]["device"] == "cuda"),
+            gpu=int(config["phenotype"]["device"] == "cuda") * config["phenotype"]["processes"],
         params:
             config=config["phenotype"],
             seed=config["seed"],

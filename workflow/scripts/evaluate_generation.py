@@ -1,4 +1,4 @@
-"""Evaluate generation: generated communities, resampling and a copula against held-out samples -> figures, verdict."""
+"""Evaluate generation: generated communities, resampling, a copula, held-out samples -> metrics, figures, verdict."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ from taxoscape.learning.communities import read_study
 from taxoscape.scoring.results import write_results
 
 with logged(snakemake.log[0]):
-    given, params, wanted = snakemake.input, snakemake.params, snakemake.output
+    inputs, params, outputs = snakemake.input, snakemake.params, snakemake.output
     options = generation.Options(**params.config)
-    study = read_study(given.composition, given.design, given.encoding, given.splits)
-    sets = study_sets.gather(study, given.table, given.conditions)
-    kind = json.loads(Path(given.quality).read_text())["model"]
+    study = read_study(inputs.composition, inputs.design, inputs.encoding, inputs.splits)
+    sets = study_sets.gather(study, inputs.table, inputs.conditions)
+    kind = json.loads(Path(inputs.quality).read_text())["model"]
     found = study_sets.evaluate(sets, study, options, kind=kind, seed=params.seed, threads=snakemake.threads)
-    write_results(found, wanted.metrics)
-    figures.draw_metrics(found.main, wanted.figure)
-    figures.draw_taxa(*study_sets.at_common_depth(sets, params.seed), wanted.taxa)
+    write_results(found, outputs.metrics)
+    figures.plot_metrics(found.main, outputs.figure)
+    figures.plot_taxa(*study_sets.at_common_depth(sets, params.seed), outputs.taxa)

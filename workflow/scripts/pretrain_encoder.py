@@ -9,6 +9,7 @@ from taxoscape.job import logged
 from taxoscape.learning import checkpoint, device, task
 from taxoscape.learning.loop import place_of
 from taxoscape.learning.monitor import lines
+from taxoscape.learning.processes import together
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -21,7 +22,8 @@ with logged(snakemake.log[0]):
         before = pretrain.read_encoder(options.encoder, options)
         pretrain.check_unseen(before, options.encoder, study.samples, pretrain.OTHER_STUDIES)
     place = place_of("aam", {**params, "seed": seed}, list(given), snakemake.log[0])
-    model, history = pretrain.pretrain(study, train, groups[train], options, seed, place.of("encoder"))
+    with together(options.processes):
+        model, history = pretrain.pretrain(study, train, groups[train], options, seed, place.of("encoder"))
     write_npz(wanted.embeddings, **quality.embeddings(model, study, train, options, seed))
     write_json(quality.judge(model, study, train, test, options, seed), wanted.quality)
     write_text(lines([history]), wanted.history)

@@ -10,6 +10,7 @@ from taxoscape.learning import checkpoint, device
 from taxoscape.learning.communities import read_study
 from taxoscape.learning.loop import place_of
 from taxoscape.learning.monitor import table
+from taxoscape.learning.processes import together
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -25,9 +26,10 @@ with logged(snakemake.log[0]):
         known = canvas_of(load_basis(given.basis))
     relatives = terms.read_relatives(given.tree, study.taxa) if options.phylogenetic else terms.NOBODY
     place = place_of("diffusion", dict(params.items()), list(given), snakemake.log[0])
-    model, history = models.fit(
-        train, validation, study.depth, study.categories, options, params.seed, place, known, relatives
-    )
+    with together(options.processes):
+        model, history = models.fit(
+            train, validation, study.depth, study.categories, options, params.seed, place, known, relatives
+        )
     write_tsv(table(history), wanted.history)
     write_json(models.quality(model, history, train, validation, list(study.conditions)), wanted.quality)
     checkpoint.save(model, wanted.model)

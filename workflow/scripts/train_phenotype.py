@@ -6,6 +6,7 @@ from taxoscape.job import logged
 from taxoscape.learning import checkpoint, device
 from taxoscape.learning.loop import place_of
 from taxoscape.learning.monitor import lines
+from taxoscape.learning.processes import together
 from taxoscape.phenotype import ensemble, saved, study
 from taxoscape.phenotype.options import Options
 
@@ -17,7 +18,8 @@ with logged(snakemake.log[0]):
     data = study.read_study(given.table, given.rarefied, design, params.targets, options.fields, fold)
     sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
     place = place_of("phenotype", {**params, **snakemake.wildcards}, list(given), snakemake.log[0])
-    trained = ensemble.train_fold(data, sources, fold, options, params.seed, place)
+    with together(options.processes):
+        trained = ensemble.train_fold(data, sources, fold, options, params.seed, place)
     write_text(lines(trained.histories), wanted.history)
     saved.save(trained, list(data.fields), options, data.samples[data.known(fold)].tolist(), wanted.model)
     checkpoint.remove(place.resume)

@@ -7,6 +7,7 @@ from taxoscape.job import logged
 from taxoscape.learning import checkpoint, device, task
 from taxoscape.learning.loop import place_of
 from taxoscape.learning.monitor import lines
+from taxoscape.learning.processes import together
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
@@ -16,7 +17,8 @@ with logged(snakemake.log[0]):
     goal = task.read_task(study.samples, given.design, given.encoding, given.splits, snakemake.wildcards.target, fold)
     base = pretrain.load_encoder(given.encoder, options)
     place = place_of("aam", {**params, **snakemake.wildcards}, list(given), snakemake.log[0])
-    trained = finetune.train_fold(study, base, goal, fold, options, params.seed, place)
+    with together(options.processes):
+        trained = finetune.train_fold(study, base, goal, fold, options, params.seed, place)
     train, test = goal.rows(fold)
     guess = finetune.predict_fold(trained, study, base, test, options, params.seed)
     width = predict.half_width(trained.residuals, options.interval)
