@@ -7,7 +7,7 @@ from taxoscape.scoring.results import METRICS, Comparison, Interval, Verdict
 FEW_GROUPS = 10  # below it an interval from resampled groups says little
 FEW_SAMPLES = 30  # below it predictions are not judged
 CONSTANTS = ("mean", "majority")
-SAID = {"better": "better than", "level": "not distinguishable from", "worse": "worse than"}
+WORDS = {"better": "better than", "level": "not distinguishable from", "worse": "worse than"}
 MARKS = {"better": "signal; better than the forest", "level": "signal; level with the forest"}
 MARKS |= {"worse": "signal; worse than the forest"}
 
@@ -41,7 +41,7 @@ def judge_predictor(part: Comparison, name: str, baselines: Sequence[str], fores
     kinds = {model: outcome(part.differences[model][part.metric], part.metric) for model in baselines}
     kind, mark = kinds[forest], MARKS[kinds[forest]]
     if kinds[constant] == "better":
-        sentence = f"better than the {constant} predictor and {SAID[kind]} the {_plain(forest)}"
+        sentence = f"better than the {constant} predictor and {WORDS[kind]} the {_plain(forest)}"
     else:
         more = f", where the {_plain(forest)} finds more" if kind == "worse" else ""
         level = f"no signal beyond the {constant} predictor{more}"
@@ -49,7 +49,7 @@ def judge_predictor(part: Comparison, name: str, baselines: Sequence[str], fores
         kind, mark = "worse", "no signal beyond guessing"
     top = best(part, baselines)
     if top not in (constant, forest):
-        sentence += f"; {SAID[kinds[top]]} the best baseline, {_plain(top)}"
+        sentence += f"; {WORDS[kinds[top]]} the best baseline, {_plain(top)}"
     label = METRICS[part.metric].label
     return Verdict(kind, mark, f"{name} on {part.n} samples of {part.groups} groups, by {label}: {sentence}.")
 
