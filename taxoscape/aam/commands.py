@@ -193,10 +193,10 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     table = predictions(result, study).set_index("sample").loc[study.samples[fresh]].reset_index()
     table.insert(1, "fold", 0)
     table.insert(2, "truth", values[fresh])
-    theirs, chosen = evaluate.baseline_predictions(
+    baselines, chosen = evaluate.baseline_predictions(
         [task], study.samples, evidence(result, study), options, result.seed, folds=[0]
     )
-    results = evaluate.evaluate(task, study.samples, table, theirs, chosen, options, result.seed)
+    results = evaluate.evaluate(task, study.samples, table, baselines, chosen, options, result.seed)
     if set(table["sample"]) <= set(result.held):
         results.details.pop("interval", None)
     return table, results

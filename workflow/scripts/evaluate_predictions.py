@@ -1,4 +1,4 @@
-"""Judge: out-of-fold predictions of all folds -> one table, the baselines on the same folds, metrics, a picture."""
+"""Judge: out-of-fold predictions of all folds -> one table, the baselines on the same folds, metrics, a figure."""
 
 import numpy as np
 
@@ -21,11 +21,11 @@ with logged(snakemake.log[0]):
     evidence = Evidence(counts, np.load(given.distances, mmap_mode="r"), fields, frozen)
     firsts = task.read_repeats(samples, given.splits).max(axis=0)  # a fold of each repeat
     goals = [task.read_task(samples, given.design, given.encoding, given.splits, target, fold) for fold in firsts]
-    ours = evaluate.read_predictions(given.predictions, goals[0])
-    theirs, chosen = evaluate.baseline_predictions(goals, samples, evidence, options, params.seed)
-    results = evaluate.evaluate(goals[0], samples, ours, theirs, chosen, options, params.seed)
-    write_tsv(ours, wanted.predictions)
-    write_tsv(theirs, wanted.baselines)
+    predicted = evaluate.read_predictions(given.predictions, goals[0])
+    baselines, chosen = evaluate.baseline_predictions(goals, samples, evidence, options, params.seed)
+    results = evaluate.evaluate(goals[0], samples, predicted, baselines, chosen, options, params.seed)
+    write_tsv(predicted, wanted.predictions)
+    write_tsv(baselines, wanted.baselines)
     write_results(results, wanted.metrics)
-    figures.draw_predictions(ours, goals[0].categories, goals[0].name, goals[0].unit, wanted.figure)
+    figures.draw_predictions(predicted, goals[0].categories, goals[0].name, goals[0].unit, wanted.figure)
     print(results.verdict.text)
