@@ -17,10 +17,11 @@ from taxoscape.learning import HEADS, checkpoint, device
 from taxoscape.learning.loop import Place
 from taxoscape.learning.noise import sample
 from taxoscape.learning.task import Task
-from taxoscape.phenotype import ensemble, evaluate, figures, study, training
+from taxoscape.phenotype import ensemble, evaluate, study, training
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring import distributions as scores
+from taxoscape.scoring import figures
 from taxoscape.scoring.distribution_baselines import NAMES
 from taxoscape.scoring.readings import read_counts
 from taxoscape.taxonomy.lineages import lineage
@@ -516,8 +517,8 @@ def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_
     assert list(found.baselines.loc[rows, "sample"]) == list(names)
     np.testing.assert_array_equal(found.baselines.loc[rows, "random_forest"], first["random_forest"].value)
     for name in ("one.png", "two.png"):
-        figures.draw_predictions(found.table, "y0", "years", tmp_path / f"scatter-{name}")
-        figures.draw_calibration(found.held.truth, found.predictions, "y0", tmp_path / f"calibration-{name}")
+        figures.plot_predictions(found.table, None, "y0", "years", tmp_path / f"scatter-{name}")
+        figures.plot_calibration(found.held.truth, found.predictions, "y0", tmp_path / f"calibration-{name}")
     for kind in ("scatter", "calibration"):
         assert (tmp_path / f"{kind}-one.png").read_bytes() == (tmp_path / f"{kind}-two.png").read_bytes()
 

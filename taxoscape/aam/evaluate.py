@@ -1,11 +1,9 @@
 """Out-of-fold predictions of all folds next to the baselines on the same folds."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
 
 from taxoscape import tables
 from taxoscape.aam.options import Options
@@ -32,15 +30,6 @@ def read_predictions(paths: list[str], task: Task) -> pd.DataFrame:
     for name in table.columns.difference(text):
         table[name] = pd.to_numeric(table[name].replace("", "nan"))
     return table
-
-
-def read_reads(table: str | Path, rarefied: str | Path) -> tuple[np.ndarray, scipy.sparse.csr_matrix, int]:
-    """Samples [N] of the rarefied table, all their reads [N, T], and its depth."""
-    counted, shallow = tables.read_table(table), tables.read_table(rarefied)
-    samples = shallow.ids()
-    counts = counted.matrix_data.T.tocsr()[pd.Index(counted.ids()).get_indexer(samples)].astype(np.int64)
-    counts.eliminate_zeros()
-    return samples, counts, int(shallow.sum(axis="sample").max())
 
 
 def read_frozen(paths: list[str], samples: np.ndarray) -> dict[int, dict[str, np.ndarray]]:

@@ -2,19 +2,21 @@
 
 import numpy as np
 
-from taxoscape.aam import evaluate, figures
+from taxoscape.aam import evaluate
 from taxoscape.aam.options import Options
 from taxoscape.files import write_tsv
 from taxoscape.job import logged
 from taxoscape.learning import task
+from taxoscape.learning.batches import read_reads
 from taxoscape.scoring.baselines import Evidence
+from taxoscape.scoring.figures import plot_predictions
 from taxoscape.scoring.readings import read_counts
 from taxoscape.scoring.results import write_results
 
 with logged(snakemake.log[0]):
     given, params, wanted = snakemake.input, snakemake.params, snakemake.output
     options, target = Options(**params.config), snakemake.wildcards.target
-    samples, reads, depth = evaluate.read_reads(given.table, given.rarefied)
+    samples, _, reads, depth = read_reads(given.table, given.rarefied)
     frozen = evaluate.read_frozen(given.embeddings, samples)
     fields = task.read_other_fields(samples, given.design, given.encoding, target)
     counts = read_counts(reads, depth, params.seed)
@@ -27,5 +29,5 @@ with logged(snakemake.log[0]):
     write_tsv(predicted, wanted.predictions)
     write_tsv(baselines, wanted.baselines)
     write_results(results, wanted.metrics)
-    figures.draw_predictions(predicted, goals[0].categories, goals[0].name, goals[0].unit, wanted.figure)
+    plot_predictions(predicted, goals[0].categories, goals[0].name, goals[0].unit, wanted.figure)
     print(results.verdict.text)
