@@ -1,4 +1,4 @@
-"""What may be sentence of a model: better, level or worse by the interval of a paired difference, or too few to say."""
+"""What may be said of a model: better, level or worse by the interval of a paired difference, or too few to say."""
 
 from collections.abc import Sequence
 
