@@ -20,7 +20,7 @@ from taxoscape.phylogeny.align import align, odd_lengths
 from taxoscape.phylogeny.check import check_phylogeny
 from taxoscape.phylogeny.finish import finish, take
 from taxoscape.phylogeny.infer import infer
-from taxoscape.phylogeny.outgroup import members, root_at_outgroup
+from taxoscape.phylogeny.rooting import members, root_at_outgroup
 
 
 def needs(name: str) -> pytest.MarkDecorator:

@@ -5,7 +5,6 @@ S. A. Berger, D. Krompass, A. Stamatakis, Performance, accuracy, and web server 
 sequence reads under maximum likelihood, Syst. Biol. 60 (2011).
 """
 
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from skbio import TreeNode
 
 from taxoscape.errors import InputError, examples
+from taxoscape.files import read_json
 from taxoscape.phylogeny import tools
 from taxoscape.phylogeny.graft import read_placements, write_placements
 from taxoscape.phylogeny.reference import carry_over, mark_edges
@@ -97,7 +97,7 @@ def _raxml(folder: Path, model: None) -> tuple[dict, dict]:
     write_fasta(parts[0] | parts[1], folder / "all.fasta")
     files = ["-s", str(folder / "all.fasta"), "-t", str(folder / "tree.nwk"), "-w", str(folder), "-n", "placed"]
     print(tools.run([tools.program("RAxML"), *chosen, "-T", "2", *files]))
-    return json.loads((folder / "RAxML_portableTree.placed.jplace").read_text()), tools.call("RAxML", chosen)
+    return read_json(folder / "RAxML_portableTree.placed.jplace"), tools.call("RAxML", chosen)
 
 
 def _epa_ng(folder: Path, model: str) -> tuple[dict, dict]:
@@ -106,4 +106,4 @@ def _epa_ng(folder: Path, model: str) -> tuple[dict, dict]:
     files = {"--tree": "tree.nwk", "--ref-msa": "references.fasta", "--query": "queries.fasta"}
     paths = [part for flag, name in files.items() for part in (flag, str(folder / name))]
     print(tools.run([tools.program("EPA-ng"), *paths, "--model", model, "--outdir", str(folder), "--threads", "1"]))
-    return json.loads((folder / "epa_result.jplace").read_text()), tools.call("EPA-ng", ["--model", model])
+    return read_json(folder / "epa_result.jplace"), tools.call("EPA-ng", ["--model", model])
