@@ -85,6 +85,17 @@ def open_text(path: Path) -> io.TextIOBase:
     return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig")
 
 
+@contextmanager
+def opened(path: str | Path, what: str) -> Iterator[io.TextIOBase]:
+    """Open a text file, gzipped or not; InputError, which calls it `what`, where it cannot be read to its end."""
+    path = regular(path, what)
+    try:
+        with open_text(path) as handle:
+            yield handle
+    except CUT as error:
+        raise InputError(f"{what} {path} cannot be read to its end: {error}") from error
+
+
 def read_text(path: str | Path, what: str) -> str:
     """Read a text file, gzipped or not; raises InputError, which calls it `what`, where that is not possible."""
     path = regular(path, what)

@@ -630,7 +630,7 @@ def test_held_out_genomes_are_as_close_to_the_truth_as_picrust2(tmp_path, data, 
     assert spearman(ours, truth) >= ASKED[method]
     table, pathways = channels.read_channels(CHANNELS), channels.read_map(given["map"])
     share = channels.shares(theirs, channels.weights(theirs.columns, table, pathways))
-    our_share = channels.read_shares(tmp_path / "results/functions/channels.tsv")
+    our_share = tables.read_channels(tmp_path / "results/functions/channels.tsv")
     assert (our_share - share).abs().sum(axis=1).median() / 2 <= 0.035
     versions = json.loads((tmp_path / "results/functions/versions.json").read_text())
     assert versions["arguments"]["VSEARCH"]["id"] == 0.6

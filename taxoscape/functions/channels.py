@@ -79,11 +79,6 @@ def shares(copies: pd.DataFrame, weight: pd.DataFrame) -> pd.DataFrame:
     return mapped.div(mapped.sum(axis=1), axis=0)
 
 
-def read_shares(path: str | Path) -> pd.DataFrame:
-    """Read the channel shares that profile_functions wrote: index taxon, one column a channel."""
-    return tables.read_tsv(path, "channels").set_index("taxon").astype(float)
-
-
 def with_mapped(copies: pd.DataFrame, weight: pd.DataFrame) -> pd.DataFrame:
     """Leave out taxa whose profile has no mapped KO: such a profile says nothing about channels."""
     return copies[copies.loc[:, weight.any(axis=1).to_numpy()].sum(axis=1) > 0] if copies.shape[1] else copies

@@ -1,9 +1,7 @@
 """Tables of KO copies per genome or taxon, and of its 16S copies: read, checked and written."""
 
-import io
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +46,7 @@ def read_ids(path: str | Path) -> list[str]:
     header = _header(path)
     if not _all_ko(header):
         return header
-    with _opened(path) as handle:
+    with inputs.opened(path, "KO table") as handle:
         handle.readline()
         return [line.partition("\t")[0].strip('"') for line in handle]
 
@@ -85,25 +83,14 @@ def _all_ko(names: Iterable[str]) -> bool:
     return len(names) > 0 and all(KO.fullmatch(name) for name in names)
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[io.TextIOBase]:
-    """The lines of a KO table; InputError where it cannot be read to its end."""
-    path = inputs.regular(path, "KO table")
-    try:
-        with inputs.open_text(path) as handle:
-            yield handle
-    except inputs.CUT as error:
-        raise InputError(f"KO table {path} cannot be read to its end: {error}") from error
-
-
 def _header(path: str | Path) -> list[str]:
-    with _opened(path) as handle:
+    with inputs.opened(path, "KO table") as handle:
         return [name.strip('"') for name in handle.readline().rstrip("\r\n").split("\t")[1:]]
 
 
 def _read_rows(path: str | Path, width: int, wanted: set[str] | None) -> pd.DataFrame:
     names, rows = [], []
-    with _opened(path) as handle:
+    with inputs.opened(path, "KO table") as handle:
         handle.readline()
         for number, line in enumerate(handle, 2):
             name, _, cells = line.rstrip("\r\n").partition("\t")

@@ -7,7 +7,6 @@ M. Martin, Cutadapt removes adapter sequences from high-throughput sequencing re
 """
 
 import gzip
-import json
 import shutil
 import subprocess
 import tempfile
@@ -17,25 +16,20 @@ import pandas as pd
 
 from taxoscape import programs
 from taxoscape.errors import InputError
-from taxoscape.files import whole_folder
+from taxoscape.files import read_json, whole_folder
 from taxoscape.reads import sampling
+from taxoscape.tables import reverse_complement
 
 # Letter -> the bases it stands for (IUPAC 1985).
 LETTERS = ["A=A", "C=C", "G=G", "T=T", "R=AG", "Y=CT", "S=CG", "W=AT", "K=GT", "M=AC"]
 LETTERS += ["B=CGT", "D=AGT", "H=ACT", "V=ACG", "N=ACGT"]
 IUPAC = dict(letter.split("=") for letter in LETTERS)
-COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 COLUMNS = ["sample", "reads", "as_given", "turned", "without_primers", "empty", "kept"]
 
 
 def spelled(sequence: str) -> str:
     """Primer in upper-case DNA letters; U is T, and inosine (I) pairs with any base (N)."""
     return sequence.strip().upper().replace("U", "T").replace("I", "N")
-
-
-def reverse_complement(sequence: str) -> str:
-    """Reverse complement of an IUPAC sequence."""
-    return spelled(sequence).translate(COMPLEMENT)[::-1]
 
 
 def trim_samples(
@@ -143,7 +137,7 @@ def _cutadapt(
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr[-500:]}")
-    counts = json.loads(report.read_text())["read_counts"]
+    counts = read_json(report)["read_counts"]
     # Where there was nothing to read, a count is null.
     return {name: count or 0 for name, count in (counts | counts["filtered"]).items() if name != "filtered"}
 

@@ -23,13 +23,8 @@ def counts(characters: np.ndarray) -> np.ndarray:
     return found[:, OFFSET : OFFSET + SCORES]
 
 
-def histogram(qualities: list[bytes]) -> np.ndarray:
-    """Count the scores of quality lines (printable characters only) -> [longest line, 94]."""
-    return counts(padded(qualities))
-
-
 def add(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Sum of two histograms, of which one may have fewer cycles."""
+    """Sum of two arrays of counts, of which one may have fewer cycles (or lengths)."""
     shorter, longer = sorted((one, other), key=len)
     total = longer.copy()
     total[: len(shorter)] += shorter
