@@ -4,7 +4,6 @@ The page holds counts, kernels and profiles rather than pictures, and rasterizes
 the ones that taxoscape.raster works with, so that its pixels are the images' own.
 """
 
-import json
 from pathlib import Path
 
 import jinja2
@@ -13,11 +12,11 @@ import pandas as pd
 
 from taxoscape import images, raster
 from taxoscape.basis import Basis
+from taxoscape.files import read_json
 from taxoscape.palette import COLOURED, Clades, clades_at, names_at
 from taxoscape.previews import paint
-from taxoscape.previews.contrast import spaced
+from taxoscape.previews.contrast import COVERAGE, DRAWS, MOST, Difference, difference, spaced, strongest_contrasts
 from taxoscape.previews.courses import mean_courses
-from taxoscape.previews.differences import COVERAGE, DRAWS, MOST, Difference, difference, strongest_contrasts
 from taxoscape.previews.payload import pack, whole_numbers
 
 # What a channel is called and holds; channels of a user's own table keep their names.
@@ -105,7 +104,7 @@ def compare(counts: np.ndarray, basis: Basis, design: pd.DataFrame, encoding: di
     """Content and arrays of the groups: means of both (shares) and their differences, over training samples [N, D]."""
     values = images.raw_values(counts, "clr", basis.pseudocount)
     shares = images.shares(counts)
-    offered = strongest_contrasts(values, design, encoding)
+    offered = strongest_contrasts(values, design, encoding["targets"] | encoding["fields"])
     found = [difference(values, groups, design["group"].to_numpy(), seed) for groups in offered[:MOST]]
     content = {
         "groups": [_described(entry) for entry in found],
@@ -134,7 +133,7 @@ def page(folder: str | Path, content: dict, arrays: dict, **words: object) -> st
 
 def functions_note(quality: str | Path) -> str:
     """Say where the channels come from; empty where the study has none (functions.method none)."""
-    found = json.loads(Path(quality).read_text())
+    found = read_json(quality)
     if found["method"] == "none":
         return ""
     return (
