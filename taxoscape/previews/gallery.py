@@ -10,8 +10,9 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from taxoscape import images, raster
+from taxoscape import images, raster, tables
 from taxoscape.basis import Basis
+from taxoscape.digest import ROOT
 from taxoscape.files import read_json
 from taxoscape.palette import COLOURED, Clades, clades_at, names_at
 from taxoscape.previews import paint
@@ -20,24 +21,8 @@ from taxoscape.previews.courses import mean_courses
 from taxoscape.previews.payload import pack, whole_numbers
 
 # What a channel is called and holds; channels of a user's own table keep their names.
-WORDS = {
-    "carbohydrate": ("Carbohydrates", "breaking down and making sugars, starch and fermentation acids"),
-    "amino_acid": ("Amino acids", "making and breaking down amino acids"),
-    "lipid": ("Lipids", "fatty acids and membrane lipids"),
-    "energy": ("Energy", "respiration, methane, nitrogen and sulfur metabolism"),
-    "vitamin_cofactor": ("Vitamins and cofactors", "making B vitamins, vitamin K, folate, haem"),
-    "scfa": ("Short-chain fatty acids", "last steps to acetate, propionate and butyrate"),
-    "replication_repair": ("DNA replication and repair", "copying and mending DNA"),
-    "transcription": ("Transcription", "RNA polymerase and its factors"),
-    "translation": ("Translation", "ribosomes, tRNA"),
-    "membrane_transport": ("Membrane transport", "ABC transporters, sugar uptake (PTS), secretion"),
-    "signal_transduction": ("Signal transduction", "two-component systems"),
-    "motility": ("Motility", "flagella and chemotaxis"),
-    "nucleotide": ("Nucleotides", "purines and pyrimidines"),
-    "glycan_cell_wall": ("Glycans and cell wall", "peptidoglycan, lipopolysaccharide, breaking down host glycans"),
-    "folding_degradation": ("Protein folding and breakdown", "chaperones, proteases, export"),
-    "xenobiotic_secondary": ("Foreign and secondary compounds", "drugs, pollutants, terpenoids, antibiotics"),
-}
+LISTED = tables.read_tsv(ROOT / "workflow" / "report" / "gallery" / "channels.tsv", "words of channels")
+WORDS = {name: words for name, *words in LISTED.itertuples(index=False, name=None)}
 METHODS = {
     "nearest": "the most similar reference genomes",
     "picrust2": "PICRUSt2",
