@@ -60,6 +60,12 @@ def regular(path: str | Path, what: str) -> Path:
     return path
 
 
+def check_named(key: str, path: str) -> None:
+    """Raise InputError unless the path that a key of the config names is a regular file."""
+    if not is_regular(path):
+        raise InputError(f"{key} {path} does not exist (paths are relative to the working directory)")
+
+
 @contextmanager
 def foreign(what: str, way_out: str) -> Iterator[None]:
     """Turn whatever a parser of others raises over a file's bytes into an InputError; want of memory is called so."""

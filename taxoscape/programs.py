@@ -1,6 +1,7 @@
 """Foreign programs on this machine."""
 
 import shutil
+import subprocess
 
 from taxoscape.errors import InputError
 
@@ -15,3 +16,13 @@ def find(name: str, *commands: str) -> str:
         called = f"{name} ({' or '.join(commands)})" if commands else name
         raise InputError(f"{called} is not installed: run make setup, or snakemake --sdm conda")
     return found
+
+
+def run(command: list[str]) -> str:
+    """Run a program -> its standard output; what it says on standard error goes to the log."""
+    print(" ".join(command))
+    done = subprocess.run(command, capture_output=True, text=True)
+    print(done.stderr)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr[-500:]}")
+    return done.stdout
