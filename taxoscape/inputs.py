@@ -6,7 +6,7 @@ gigabytes: what unpacks to more than ROOM bytes and more than FOLD times its siz
 
 import gzip
 import io
-import stat
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -45,17 +45,14 @@ class Unpacked(io.RawIOBase):
 
 def is_regular(path: str | Path) -> bool:
     """Whether a path leads to a regular file: no folder, pipe or device, link to nowhere or name too long."""
-    try:
-        return stat.S_ISREG(Path(path).stat().st_mode)
-    except (OSError, ValueError):
-        return False
+    return os.path.isfile(path)
 
 
 def regular(path: str | Path, what: str) -> Path:
     """The path of a regular file; raises InputError, which calls it `what`, for anything else."""
     path = Path(path)
     if not is_regular(path):
-        missing = "is a folder, a pipe or a device: give a file" if _stands(path) else "does not exist"
+        missing = "is a folder, a pipe or a device: give a file" if os.path.exists(path) else "does not exist"
         raise InputError(f"{what} {_shortened(path)} {missing}")
     return path
 
@@ -130,13 +127,6 @@ def check_zip(path: Path, sound: bool = False) -> None:
         check_unpacked(path, sum(entry.file_size for entry in archive.infolist()))
         if sound and (broken := archive.testzip()):
             raise zipfile.BadZipFile(f"{broken} is damaged")
-
-
-def _stands(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _shortened(thing: object, most: int = 300) -> str:

@@ -77,8 +77,8 @@ def counts(table: biom.Table, samples: Iterable[str] | None = None, taxa: Iterab
     """Dense counts [samples, taxa] (int64) in the given order of ids; taxa absent from the table are zero."""
     samples = list(table.ids()) if samples is None else list(samples)
     taxa = list(table.ids("observation")) if taxa is None else list(taxa)
-    rows = _positions(table.ids("observation"), taxa)
-    columns = _positions(table.ids(), samples)
+    rows = pd.Index(table.ids("observation")).get_indexer(taxa)
+    columns = pd.Index(table.ids()).get_indexer(samples)
     if (columns < 0).any():
         missing = [name for name, column in zip(samples, columns, strict=True) if column < 0]
         raise InputError(f"{len(missing)} samples are not in the table: {examples(missing)}")
@@ -269,11 +269,6 @@ def _check_ids(path: Path, axis: str, ids: pd.Index) -> None:
         raise InputError(f"table {path} has duplicate {axis} ids: {examples(ids[ids.duplicated()])}")
     if (ids == "").any():
         raise InputError(f"table {path} has an empty {axis} id")
-
-
-def _positions(known: Iterable[str], wanted: list[str]) -> np.ndarray:
-    place = {name: index for index, name in enumerate(known)}
-    return np.array([place.get(name, -1) for name in wanted], dtype=np.int64)
 
 
 def _parse_fasta(handle: io.TextIOBase, path: str | Path, alphabet: frozenset) -> dict[str, str]:

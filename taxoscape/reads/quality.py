@@ -9,10 +9,11 @@ PAD = b" "
 EMPTY = np.zeros((0, SCORES), dtype=np.int64)
 
 
-def padded(lines: list[bytes]) -> np.ndarray:
-    """Lines as characters [n, longest line], PAD past their end."""
+def padded(lines: list[bytes], pad: bytes = PAD) -> np.ndarray:
+    """Lines as characters [n, longest line], `pad` past their end."""
     longest = max(map(len, lines), default=0)
-    return np.frombuffer(b"".join(line.ljust(longest, PAD) for line in lines), dtype=np.uint8).reshape(-1, longest)
+    letters = b"".join(line.ljust(longest, pad) for line in lines)
+    return np.frombuffer(letters, dtype=np.uint8).reshape(len(lines), longest)
 
 
 def counts(characters: np.ndarray) -> np.ndarray:
