@@ -22,6 +22,7 @@ from taxoscape.aam.data import Batch, Study
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options
 from taxoscape.aam.tokens import PAD
+from taxoscape.learning.batches import counts_of
 from taxoscape.learning.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,10 +75,9 @@ def open_study() -> tuple[Study, str]:
     if not FOLDER.is_dir():
         return simulated(**SIMULATED), "simulated samples"
     table = tables.read_table(FOLDER / "table.biom")
-    samples = table.ids()[table.sum(axis="sample") >= DEPTH]
-    known = {name: name for name in table.ids("observation")}
-    tree = trees.read_tree(FOLDER / "tree.nwk")
-    return data.make_study(table, samples, known, tree, DEPTH, OPTIONS), "IBD-2538"
+    samples, features = table.ids()[table.sum(axis="sample") >= DEPTH], table.ids("observation")
+    known, tree = {name: name for name in features}, trees.read_tree(FOLDER / "tree.nwk")
+    return data.make_study(samples, features, counts_of(table, samples), known, tree, DEPTH, OPTIONS), "IBD-2538"
 
 
 def simulated(taxa: int, samples: int, present: int) -> Study:

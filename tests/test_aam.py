@@ -425,7 +425,7 @@ def test_two_batches_are_overfitted(study):
     def losses(batch, generator):
         return pretrain.pretraining_losses(model, study, batch, options, goal(study), generator)
 
-    plan = pretrain.make_plan(options, 120, 2)
+    plan = loop.Plan.of(options, 120, 2)
     history = loop.fit(model, lambda epoch: fixed, losses, None, plan=plan, seed=(0,))
     assert history[-1]["unifrac_loss"] < 0.05 * history[0]["unifrac_loss"]
 

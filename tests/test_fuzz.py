@@ -10,6 +10,7 @@ import gzip
 import os
 import resource
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import biom
@@ -158,6 +159,18 @@ def sound_asked(made: pd.DataFrame) -> bool:
 
 
 # Reader -> how it reads a path, and what holds of whatever it accepts.
+@dataclass(frozen=True)
+class Stored:
+    """A record as the stages store theirs."""
+
+    weights: torch.Tensor
+    names: np.ndarray
+
+
+def read_stored(path) -> Stored:
+    return checkpoint.load(path, Stored, "give a checkpoint")
+
+
 FORMATS = {
     "fastq": (lambda path: list(fastq.blocks(path)), sound_fastq),
     "fasta": (
@@ -194,7 +207,7 @@ FORMATS = {
     "yaml": (read_config, lambda found: found is None),
     "basis": (load_basis, lambda found: found.channels.shape == (len(found.taxa), len(found.channel_names))),
     "composition": (images.load_composition, lambda found: all(array.dtype != object for array in found.values())),
-    "checkpoint": (checkpoint.load, lambda found: found["version"] == checkpoint.VERSION),
+    "checkpoint": (read_stored, lambda found: isinstance(found.weights, torch.Tensor) and len(found.names) == 3),
 }
 READERS = {kind: read for kind, (read, _) in FORMATS.items()}
 
@@ -208,7 +221,7 @@ def valid(tmp_path_factory) -> dict[str, list[bytes]]:
     json_table = tables.read_table(folder / "t.biom").to_json("test").encode()
     np.savez(folder / "c.npz", samples=np.array(samples), counts=np.ones((2, 3)), depth=np.int64(9))
     save_basis(make_basis(taxa=4, channels=2, size=8), folder / "b.npz")
-    checkpoint.save({"weights": torch.ones(3), "names": ids}, folder / "m.pt")
+    checkpoint.save(Stored(torch.ones(3), np.array(ids)), folder / "m.pt")
     sheet = b"sample\tage\tdiet\ns1\t3\tvegan\ns2\t4.5\tomnivore\n"
     return {
         "fastq": [FASTQ, gzip.compress(FASTQ, mtime=0)],

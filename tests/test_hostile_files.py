@@ -88,7 +88,7 @@ def test_objects_in_npz_and_checkpoints_are_never_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", values=np.array([Trap(tmp_path / "PWNED")], dtype=object))
     torch.save({"version": checkpoint.VERSION, "weights": Trap(tmp_path / "PWNED")}, tmp_path / "m.pt")
     torch.save({"weights": Trap(tmp_path / "PWNED")}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    for name, read in (("a.npz", files.read_npz), ("m.pt", checkpoint.load), ("old.pt", checkpoint.load)):
+    for name, read in (("a.npz", files.read_npz), ("m.pt", READERS["checkpoint"]), ("old.pt", READERS["checkpoint"])):
         with pytest.raises(InputError, match="cannot be read"):
             read(tmp_path / name)
     assert not (tmp_path / "PWNED").exists()

@@ -145,7 +145,7 @@ def test_accumulated_small_batches_are_one_large_batch():
     small = pairs(6, 2)
     large = [tuple(torch.cat(parts) for parts in zip(*small[start : start + 3], strict=True)) for start in (0, 3)]
     plan = replace(PLAN, optimizer="sgd", max_grad_norm=100.0, scheduler="cosine")
-    one, _ = regression(replace(plan, accumulation=3), small)
+    one, _ = regression(replace(plan, gradient_accumulation_steps=3), small)
     two, _ = regression(plan, large)
     torch.testing.assert_close(one.weight, two.weight)
     other, _ = regression(plan, small)
@@ -186,7 +186,8 @@ import torch
 from taxoscape.learning import loop
 from taxoscape.learning.processes import team
 
-plan = loop.Plan(rounds=3, batches=5, lr=0.01, weight_decay=0.1, patience=9, accumulation=int(sys.argv[1]))
+at_a_time = {"gradient_accumulation_steps": int(sys.argv[1])}
+plan = loop.Plan(rounds=3, batches=5, lr=0.01, weight_decay=0.1, patience=9, **at_a_time)
 torch.set_num_threads(1)
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 1))

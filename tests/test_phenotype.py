@@ -17,10 +17,11 @@ from taxoscape.learning import HEADS, checkpoint, device
 from taxoscape.learning.loop import Place
 from taxoscape.learning.noise import sample
 from taxoscape.learning.task import Task
-from taxoscape.phenotype import ensemble, evaluate, figures, saved, study, training
+from taxoscape.phenotype import ensemble, evaluate, study, training
 from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring import distributions as scores
+from taxoscape.scoring import figures
 from taxoscape.scoring.distribution_baselines import NAMES
 from taxoscape.scoring.readings import read_counts
 from taxoscape.taxonomy.lineages import lineage
@@ -331,9 +332,9 @@ def test_rare_taxa_are_read_as_one_and_no_read_is_lost():
 
 
 @pytest.fixture(scope="module")
-def trained() -> ensemble.Trained:
+def trained() -> ensemble.PhenotypeModel:
     torch.use_deterministic_algorithms(True)
-    return ensemble.train_fold(make_study(), make_sources(), 0, options(), SEED)
+    return ensemble.train_fold(make_study(), make_sources(), 0, options(), SEED)[0]
 
 
 def test_a_fold_keeps_test_samples_out(trained):
@@ -345,12 +346,12 @@ def test_a_fold_keeps_test_samples_out(trained):
     values = data.tasks[0].values.copy()
     values[test] = 1e6
     other = replace(data, counts=counts.tocsr(), tasks=[replace(data.tasks[0], values=values)])
-    again = ensemble.train_fold(other, make_sources(), 0, options(), SEED)
+    again = ensemble.train_fold(other, make_sources(), 0, options(), SEED)[0]
     assert again.targets == trained.targets
     assert again.stretch == trained.stretch
     assert again.error == trained.error
     for one, two in zip(trained.members, again.members, strict=True):
-        for ours, theirs in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        for ours, theirs in zip(one.values(), two.values(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
@@ -375,8 +376,8 @@ def test_the_same_seed_gives_the_same_bytes_and_a_run_that_was_cut_goes_on_to_th
     data, sources = make_study(30), make_sources()
 
     def write(name: str, place: Place = Place()) -> bytes:
-        done = ensemble.train_fold(data, sources, 1, options(), SEED, place)
-        saved.save(done, [], options(), ["s1"], tmp_path / name)
+        done = ensemble.train_fold(data, sources, 1, options(), SEED, place)[0]
+        checkpoint.save(done, tmp_path / name)
         return (tmp_path / name).read_bytes()
 
     whole = write("whole.pt")
@@ -402,9 +403,9 @@ def test_the_same_seed_gives_the_same_bytes_and_a_run_that_was_cut_goes_on_to_th
 
 def test_a_saved_model_draws_the_same_values(trained, tmp_path):
     data, rows = make_study(), np.arange(5)
-    saved.save(trained, [], options(), list("ab"), tmp_path / "model.pt")
-    again, learned = saved.load(tmp_path / "model.pt")
-    assert learned == ["a", "b"]
+    checkpoint.save(trained, tmp_path / "model.pt")
+    again = ensemble.read_model(tmp_path / "model.pt")
+    assert again.learned == trained.learned
     np.testing.assert_array_equal(
         ensemble.predict(again, data, rows, options(), SEED), ensemble.predict(trained, data, rows, options(), SEED)
     )
@@ -415,7 +416,7 @@ def test_another_checkpoint_is_refused(trained, tmp_path):
     with pytest.raises(
         InputError, match=r"another kind \(target, not phenotype model\): give a results/phenotype/TARGET"
     ):
-        saved.load(tmp_path / "model.pt")
+        ensemble.read_model(tmp_path / "model.pt")
 
 
 def test_a_single_training_group_is_refused():
@@ -430,7 +431,7 @@ def test_several_phenotypes_are_learned_together_from_samples_that_have_them_all
     lacking = replace(data.tasks[1], fold=np.where(np.arange(30) < 6, -1, data.tasks[1].fold))
     data = replace(data, tasks=[data.tasks[0], lacking])
     assert data.known(0).min() >= 6
-    done = ensemble.train_fold(data, make_sources(), 0, options(steps=75), SEED)
+    done = ensemble.train_fold(data, make_sources(), 0, options(steps=75), SEED)[0]
     found = ensemble.predict(done, data, np.arange(30), options(), SEED)
     assert found.shape == (30, 40, 2)
     mean = found.mean(axis=1)
@@ -487,9 +488,9 @@ def judged(tmp_path: Path, data: Study, **changes) -> evaluate.Judged:
     chosen = options(**changes)
     paths = []
     for fold in range(3):
-        done = ensemble.train_fold(data, make_sources(), fold, chosen, SEED)
+        done = ensemble.train_fold(data, make_sources(), fold, chosen, SEED)[0]
         paths.append(tmp_path / f"fold{fold}.pt")
-        saved.save(done, [], chosen, data.samples[data.known(fold)].tolist(), paths[-1])
+        checkpoint.save(done, paths[-1])
     dealt = data.tasks[0].fold[:, None]
     return evaluate.judge(data, "y0", dealt, paths, chosen, SEED)
 
@@ -516,16 +517,16 @@ def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_
     assert list(found.baselines.loc[rows, "sample"]) == list(names)
     np.testing.assert_array_equal(found.baselines.loc[rows, "random_forest"], first["random_forest"].value)
     for name in ("one.png", "two.png"):
-        figures.draw_predictions(found.table, "y0", "years", tmp_path / f"scatter-{name}")
-        figures.draw_calibration(found.held.truth, found.predictions, "y0", tmp_path / f"calibration-{name}")
+        figures.plot_predictions(found.table, None, "y0", "years", tmp_path / f"scatter-{name}")
+        figures.plot_calibration(found.held.truth, found.predictions, "y0", tmp_path / f"calibration-{name}")
     for kind in ("scatter", "calibration"):
         assert (tmp_path / f"{kind}-one.png").read_bytes() == (tmp_path / f"{kind}-two.png").read_bytes()
 
 
 def test_a_model_is_not_judged_by_what_it_has_learned_from(tmp_path):
     data = make_study(24)
-    done = ensemble.train_fold(data, make_sources(), 0, options(), SEED)
-    saved.save(done, [], options(), data.samples.tolist(), tmp_path / "model.pt")
+    done = ensemble.train_fold(data, make_sources(), 0, options(), SEED)[0]
+    checkpoint.save(replace(done, learned=data.samples.tolist()), tmp_path / "model.pt")
     dealt = data.tasks[0].fold[:, None]
     with pytest.raises(InputError, match="model.pt has learned from 8 samples that it is to be judged by"):
         evaluate.judge(data, "y0", dealt, [tmp_path / "model.pt"], options(), SEED)

@@ -21,11 +21,13 @@ from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_json, write_tsv
 from taxoscape.inputs import is_regular
 from taxoscape.learning import device
+from taxoscape.learning.batches import counts_of
 from taxoscape.learning.loop import Place
 from taxoscape.learning.processes import team
 from taxoscape.learning.target import fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring.baselines import Evidence
+from taxoscape.scoring.figures import plot_predictions
 from taxoscape.scoring.readings import read_counts
 from taxoscape.scoring.results import Results, write_results
 
@@ -140,7 +142,7 @@ def train_predictor(
     judged, results = judge(result, study, values, groups)
     write_tsv(judged, run.folder / "validation.tsv")
     write_results(results, run.folder / "metrics.json")
-    figures.draw_predictions(judged, categories, column, "", run.folder / "predictions.png")
+    plot_predictions(judged, categories, column, "", run.folder / "predictions.png")
     place.resume.unlink(missing_ok=True)
     print(results.verdict.text)
 
@@ -193,10 +195,10 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     table = predictions(result, study).set_index("sample").loc[study.samples[fresh]].reset_index()
     table.insert(1, "fold", 0)
     table.insert(2, "truth", values[fresh])
-    theirs, chosen = evaluate.baseline_predictions(
+    baselines, chosen = evaluate.baseline_predictions(
         [task], study.samples, evidence(result, study), options, result.seed, folds=[0]
     )
-    results = evaluate.evaluate(task, study.samples, table, theirs, chosen, options, result.seed)
+    results = evaluate.evaluate(task, study.samples, table, baselines, chosen, options, result.seed)
     if set(table["sample"]) <= set(result.held):
         results.details.pop("interval", None)
     return table, results
@@ -239,9 +241,10 @@ def open_study(inputs: Inputs, depth: int, options: Options) -> Study:
         )
     few = table.ids()[reads < depth]
     print(f"{len(few)} of {len(reads)} samples have fewer than {depth} reads, left out: {examples(few) or 'none'}")
-    samples = table.ids()[reads >= depth]
+    samples, features = table.ids()[reads >= depth].astype(str), table.ids("observation").astype(str)
     tree = trees.read_tree(inputs.tree)
-    study = data.make_study(table, samples, known, tree, depth, options, prune=inputs.prune_tree)
+    counts = counts_of(table, samples)
+    study = data.make_study(samples, features, counts, known, tree, depth, options, prune=inputs.prune_tree)
     return data.with_lineages(study, tables.read_taxonomy(inputs.taxonomy)) if inputs.taxonomy else study
 
 

@@ -1,11 +1,10 @@
 """What the attention model reads of a study: counts, tokens and tree; its batches, and UniFrac of a batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import biom
 import numpy as np
 import pandas as pd
 import scipy.sparse
@@ -16,7 +15,7 @@ from taxoscape import tables, trees
 from taxoscape.aam.options import Options
 from taxoscape.aam.tokens import tokenize
 from taxoscape.errors import InputError, examples
-from taxoscape.learning.batches import Batch, make_batch, rarefy
+from taxoscape.learning.batches import Batch, make_batch, rarefy, read_reads
 from taxoscape.taxonomy.lineages import NO_NAME
 
 
@@ -54,46 +53,41 @@ def read_study(
     Where a `taxonomy` is given, the clades of the features too. Features without a sequence are left out and counted.
     Raises InputError when no feature has one.
     """
-    counted, shallow = tables.read_table(table), tables.read_table(rarefied)
+    samples, features, counts, depth = read_reads(table, rarefied)
     known = tables.read_fasta(sequences) if Path(sequences).is_file() and Path(sequences).stat().st_size else {}
-    if not any(name in known for name in counted.ids("observation")):
+    if not any(name in known for name in features):
         raise InputError(
-            f"none of the {counted.shape[0]} features of {table} has a sequence in {sequences}: "
+            f"none of the {len(features)} features of {table} has a sequence in {sequences}: "
             "set input.sequences to their FASTA, or aam.enabled: false"
         )
-    depth = int(shallow.sum(axis="sample").max())
-    study = make_study(counted, shallow.ids(), known, trees.read_tree(tree), depth, options)
+    study = make_study(samples, features, counts, known, trees.read_tree(tree), depth, options)
     return with_lineages(study, tables.read_taxonomy(taxonomy)) if taxonomy else study
 
 
 def make_study(
-    table: biom.Table,
-    samples: Sequence[str],
+    samples: np.ndarray,
+    features: np.ndarray,
+    counts: scipy.sparse.csr_matrix,
     known: dict[str, str],
     tree: TreeNode,
     depth: int,
     options: Options,
     prune: bool = False,
 ) -> Study:
-    """Study of `samples` of a table, at `depth` reads, by the features whose sequence is `known` (one at least).
+    """Study of samples with counts [N, T], at `depth` reads, by the features whose sequence is `known` (at least one).
 
     `prune` cuts the tree down to these features (see above).
     """
-    features = table.ids("observation")
-    kept = np.array([name in known for name in features], dtype=bool)
-    place = {name: row for row, name in enumerate(table.ids())}
-    matrix = table.matrix_data.T.tocsr()[[place[name] for name in samples]]
-    counts = matrix[:, np.flatnonzero(kept)].astype(np.int64).tocsr()
-    counts.eliminate_zeros()
-    counts.sort_indices()
+    kept, reads = np.array([name in known for name in features], dtype=bool), counts.sum()
+    counts = counts[:, np.flatnonzero(kept)]
     print(
-        f"{kept.sum()} of {len(kept)} features have a sequence ({counts.sum() / matrix.sum():.1%} of the reads); "
+        f"{kept.sum()} of {len(kept)} features have a sequence ({counts.sum() / reads:.1%} of the reads); "
         f"left out: {examples(features[~kept]) or 'none'}"
     )
     taxa = features[kept].astype(str)
     ancestors, lengths = above(trees.tree_arrays(tree), taxa, prune)
     tokens = tokenize([known[name] for name in taxa], options.max_bp)
-    study = Study(np.asarray(samples).astype(str), taxa, counts, tokens, ancestors, lengths, depth)
+    study = Study(samples, taxa, counts, tokens, ancestors, lengths, depth)
     return study.to(options.device)
 
 

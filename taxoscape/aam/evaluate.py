@@ -1,11 +1,9 @@
 """Out-of-fold predictions of all folds next to the baselines on the same folds."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.sparse
 
 from taxoscape import tables
 from taxoscape.aam.options import Options
@@ -32,15 +30,6 @@ def read_predictions(paths: list[str], task: Task) -> pd.DataFrame:
     for name in table.columns.difference(text):
         table[name] = pd.to_numeric(table[name].replace("", "nan"))
     return table
-
-
-def read_reads(table: str | Path, rarefied: str | Path) -> tuple[np.ndarray, scipy.sparse.csr_matrix, int]:
-    """Samples [N] of the rarefied table, all their reads [N, T], and its depth."""
-    counted, shallow = tables.read_table(table), tables.read_table(rarefied)
-    samples = shallow.ids()
-    counts = counted.matrix_data.T.tocsr()[pd.Index(counted.ids()).get_indexer(samples)].astype(np.int64)
-    counts.eliminate_zeros()
-    return samples, counts, int(shallow.sum(axis="sample").max())
 
 
 def read_frozen(paths: list[str], samples: np.ndarray) -> dict[int, dict[str, np.ndarray]]:
@@ -70,17 +59,17 @@ def baseline_predictions(
     frames, reads = [], []
     for task in goals:
         used = np.flatnonzero(task.fold >= 0)
-        own = evidence.of(used)
+        known = evidence.of(used)
         truth = task.values[used].astype(str if task.categories else float)
         for number in np.unique(task.fold[used]) if folds is None else folds:
             task.rows(number)
             train, test = (np.flatnonzero((task.fold[used] == number) == side) for side in (False, True))
             split = Split(truth, task.groups[used], train, test, task.categories)
-            predicted, read = baselines.predict_fold(own, split, number, options.trees, seed)
+            guesses, read = baselines.predict_fold(known, split, number, options.trees, seed)
             reads.append(read)
             columns = {"sample": samples[used][test], "fold": number, "truth": task.values[used][test]}
-            columns["unseen"] = unseen_share(own.counts["all reads"][0], train)[test]
-            for name, guess in predicted.items():
+            columns["unseen"] = unseen_share(known.counts["all reads"][0], train)[test]
+            for name, guess in guesses.items():
                 columns[name] = guess.value
                 for place, label in enumerate(task.categories or ()):
                     columns[f"{name}:{label}"] = guess.probabilities[:, place]
@@ -91,44 +80,46 @@ def baseline_predictions(
 def unseen_share(counts: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Share of each sample's reads, of sparse counts [N, T], in features that no sample of `train` has: [N]."""
     new = np.asarray(counts[train].sum(axis=0)).ravel() == 0
-    own, every = (np.asarray(part.sum(axis=1)).ravel() for part in (counts[:, np.flatnonzero(new)], counts))
-    return own / np.maximum(1, every)
+    unseen, every = (np.asarray(part.sum(axis=1)).ravel() for part in (counts[:, np.flatnonzero(new)], counts))
+    return unseen / np.maximum(1, every)
 
 
 def evaluate(
     task: Task,
     samples: np.ndarray,
-    ours: pd.DataFrame,
-    theirs: pd.DataFrame,
+    predicted: pd.DataFrame,
+    baseline_table: pd.DataFrame,
     chosen: dict[str, dict[str, int]],
     options: Options,
     seed: int,
 ) -> Results:
     """Compare AAM with the baselines on all samples, on those with many unseen ASVs, and its mean with the forest.
 
-    `ours` and `theirs` may hold several repeats, each sample once in every one of them.
+    `predicted` and `baseline_table` may hold several repeats, each sample once in every one of them.
     """
-    theirs = theirs.set_index(["sample", "fold"]).loc[pd.MultiIndex.from_frame(ours[["sample", "fold"]])]
-    truth = ours["truth"].to_numpy(dtype=object if task.categories else float)
-    groups = pd.Series(task.groups, index=samples)[ours["sample"]].to_numpy()
-    held = Held(ours["sample"].to_numpy(), truth, groups, ours["fold"].to_numpy())
-    names = [name for name in baselines.READS if name in theirs]
-    predictions = {"aam": from_table(ours, "prediction", "p_", task)}
-    predictions |= {name: from_table(theirs, name, f"{name}:", task) for name in names}
-    found = comparisons(held, predictions, theirs["unseen"].to_numpy(float), task.categories, options.bootstraps, seed)
-    repeats = len(ours) // found[0].n
+    keys = ["sample", "fold"]
+    baseline_table = baseline_table.set_index(keys).loc[pd.MultiIndex.from_frame(predicted[keys])]
+    truth = predicted["truth"].to_numpy(dtype=object if task.categories else float)
+    groups = pd.Series(task.groups, index=samples)[predicted["sample"]].to_numpy()
+    held = Held(predicted["sample"].to_numpy(), truth, groups, predicted["fold"].to_numpy())
+    names = [name for name in baselines.READS if name in baseline_table]
+    predictions = {"aam": from_table(predicted, "prediction", "p_", task)}
+    predictions |= {name: from_table(baseline_table, name, f"{name}:", task) for name in names}
+    unseen = baseline_table["unseen"].to_numpy(float)
+    parts = comparisons(held, predictions, unseen, task.categories, options.bootstraps, seed)
+    repeats = len(predicted) // parts[0].n
     if task.categories:
-        own = {"auc_folds_left_out": folds_of_one_class(truth, held.fold)}
+        further = {"auc_folds_left_out": folds_of_one_class(truth, held.fold)}
     else:
-        own = spread_of(truth, ours, options.interval)
+        further = spread_of(truth, predicted, options.interval)
     return Results(
         stage="aam",
         target=task.name,
         type="classification" if task.categories else "regression",
         unit=task.unit,
-        comparisons=found,
-        verdict=judge_predictor(found[0], "AAM", names, FOREST),
-        details={"folds": len(np.unique(held.fold)) // repeats, "repeats": repeats, "readings": chosen} | own,
+        comparisons=parts,
+        verdict=judge_predictor(parts[0], "AAM", names, FOREST),
+        details={"folds": len(np.unique(held.fold)) // repeats, "repeats": repeats, "readings": chosen} | further,
     )
 
 
@@ -145,7 +136,7 @@ def comparisons(
     options = {"categories": categories, "metric": metric, "draws": draws, "seed": seed}
     pair = {name: predictions[name] for name in ("aam", FOREST)}
     stack = {STACK: mean_of(*pair.values(), categories)}
-    found = [
+    parts = [
         compare("all samples", held, predictions | stack, judged="aam", **options),
         compare("mean of AAM and random forest", held, stack | pair, judged=STACK, **options),
     ]
@@ -153,8 +144,8 @@ def comparisons(
     if many.any():
         name = f"samples with at least {unseen[many].min():.1%} of their reads in ASVs that no training sample has"
         taken = {model: guess.take(many) for model, guess in predictions.items()}
-        found.append(compare(name, held.take(many), taken, judged="aam", **options))
-    return found
+        parts.append(compare(name, held.take(many), taken, judged="aam", **options))
+    return parts
 
 
 def from_table(table: pd.DataFrame, name: str, prefix: str, task: Task) -> Prediction:
@@ -174,23 +165,23 @@ def mean_of(one: Prediction, other: Prediction, categories: list[str] | None) ->
     return Prediction((one.value + other.value) / 2)
 
 
-def spread_of(truth: np.ndarray, ours: pd.DataFrame, nominal: float) -> dict:
+def spread_of(truth: np.ndarray, predicted: pd.DataFrame, nominal: float) -> dict:
     """Share of truths [N] in the prediction intervals, and below each predicted quantile with its pinball loss."""
-    found, low, high = {}, ours["low"].to_numpy(float), ours["high"].to_numpy(float)
+    spread, low, high = {}, predicted["low"].to_numpy(float), predicted["high"].to_numpy(float)
     known = np.isfinite(low)
     if known.any():
         inside = (truth >= low) & (truth <= high)
-        found["interval"] = {
+        spread["interval"] = {
             "nominal": nominal,
             "covered": float(inside[known].mean()),
             "width": float((high - low)[known].mean()),
         }
-    names = [name for name in ours.columns if name.startswith("q_")]
+    names = [name for name in predicted.columns if name.startswith("q_")]
     if names:
-        values, levels = ours[names].to_numpy(float), np.array([float(name.removeprefix("q_")) for name in names])
+        values, levels = predicted[names].to_numpy(float), np.array([float(name.removeprefix("q_")) for name in names])
         below, loss = (truth[:, None] <= values).mean(axis=0), pinball(truth, values, levels).mean(axis=0)
-        found["quantiles"] = {
+        spread["quantiles"] = {
             name: {"below": float(share), "pinball": float(one)}
             for name, share, one in zip(names, below, loss, strict=True)
         }
-    return found
+    return spread

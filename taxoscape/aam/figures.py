@@ -1,30 +1,15 @@
-"""Pictures of out-of-fold predictions: truth against prediction, or a confusion matrix."""
+"""Figures of the attention model: losses, distances of held-out samples, and what predictions depend on."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taxoscape.aam import attribution
 from taxoscape.figures import save
 
 BARS = 15  # genera named
-
-
-def draw_predictions(
-    predictions: pd.DataFrame, categories: list[str] | None, title: str, unit: str, path: Path
-) -> None:
-    """Draw predictions.tsv: a scatter with the 1:1 line and intervals, or counts of truth against prediction."""
-    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
-    axes = figure.subplots()
-    if categories:
-        _confusion(axes, predictions, categories)
-    else:
-        _scatter(axes, predictions, f" ({unit})" if unit else "")
-    axes.set_title(title)
-    save(figure, path, dpi=150)
 
 
 def draw_history(history: list[dict[str, float]], path: Path) -> None:
@@ -79,28 +64,3 @@ def draw_attribution(
         bar_axes.axvline(0, color="0.3", linewidth=0.8)
         bar_axes.set(title="genera that change it most", xlabel=f"sum over the genus ({unit})")
     save(figure, path, dpi=110)
-
-
-def _scatter(axes: Axes, predictions: pd.DataFrame, unit: str) -> None:
-    truth, guess = predictions["truth"], predictions["prediction"]
-    spans = [(guess - predictions["low"]).fillna(0), (predictions["high"] - guess).fillna(0)]
-    axes.errorbar(truth, guess, yerr=spans, fmt="none", ecolor="0.88", linewidth=0.8, zorder=0)
-    axes.scatter(truth, guess, s=12, c="#2b6a99", alpha=0.7, linewidths=0)
-    edges = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
-    axes.plot(edges, edges, color="0.3", linewidth=1, linestyle="--")
-    axes.set(xlabel=f"observed{unit}", ylabel=f"predicted, out of fold{unit}")
-
-
-def _confusion(axes: Axes, predictions: pd.DataFrame, categories: list[str]) -> None:
-    counts = pd.crosstab(predictions["truth"], predictions["prediction"]).reindex(
-        index=categories, columns=categories, fill_value=0
-    )
-    values = counts.to_numpy()
-    share = values / np.maximum(1, values.sum(axis=1, keepdims=True))
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(values.shape):
-        color = "white" if share[row, column] > 0.5 else "black"
-        axes.text(column, row, values[row, column], ha="center", va="center", color=color)
-    axes.set_xticks(range(len(categories)), categories, rotation=30, ha="right")
-    axes.set_yticks(range(len(categories)), categories)
-    axes.set(xlabel="predicted, out of fold", ylabel="observed")

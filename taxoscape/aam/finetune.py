@@ -23,7 +23,7 @@ from taxoscape.errors import InputError
 from taxoscape.learning import batches, loop
 from taxoscape.learning.batches import Batch
 from taxoscape.learning.layers import standard_abundance
-from taxoscape.learning.loop import Place
+from taxoscape.learning.loop import Place, Plan
 from taxoscape.learning.target import Target, fit_target
 from taxoscape.learning.task import Task
 from taxoscape.scoring import metrics
@@ -113,7 +113,7 @@ def train_member(
         scores["total_loss"] = scores["target_loss"] + scores.get("count_loss", 0.0)
         return {"score": to_lower(scores, options.best_metric), **scores}
 
-    plan = pretrain.make_plan(options, options.epochs, -(-len(train) // options.batch_size))
+    plan = Plan.of(options, options.epochs, -(-len(train) // options.batch_size))
     return model, loop.fit(
         model, epoch_batches, losses, validate if len(held) else None, plan=plan, seed=seed, place=place
     )

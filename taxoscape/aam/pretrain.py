@@ -120,28 +120,9 @@ def pretrain(
     def validate() -> dict[str, float]:
         return validation_scores(model, study, fixed, options, goal.scales, seed)
 
-    plan = make_plan(options, options.pretrain_epochs, number)
+    plan = Plan.of(options, options.pretrain_epochs, number)
     return model, loop.fit(
         model, epoch_batches, losses, validate if len(held) else None, plan=plan, seed=seed, place=place
-    )
-
-
-def make_plan(options: Options, epochs: int, number: int) -> Plan:
-    """Plan of `epochs` rounds of `number` batches."""
-    return Plan(
-        rounds=epochs,
-        batches=number,
-        lr=options.lr,
-        weight_decay=options.weight_decay,
-        patience=options.patience,
-        ema=options.ema,
-        warmup=options.warmup,
-        optimizer=options.optimizer,
-        scheduler=options.scheduler,
-        max_grad_norm=options.max_grad_norm,
-        accumulation=options.gradient_accumulation_steps,
-        mixed_precision=options.mixed_precision,
-        device=options.device,
     )
 
 

@@ -125,7 +125,8 @@ def fit(
     print(f"{sum(weight.numel() for weight in network.parameters()):,} weights, {len(train.counts)} training samples")
     weights = options.compositional, options.phylogenetic
     terms = make_terms(weights, scaler, relatives) if any(weights) else None
-    sets = train, validation, scaler, _schedule(options), _plan(options)
+    plan = Plan.of(options, *rounds_of(options.steps, training.ROUND), scheduler="cosine")
+    sets = train, validation, scaler, _schedule(options), plan
     history = training.train(
         network, *sets, options.batch_size, options.condition_dropout, seed, place.of("training"), terms
     )
@@ -237,18 +238,3 @@ def _network(model: Generator) -> torch.nn.Module:
 
 def _schedule(options: Options) -> noise.Schedule:
     return noise.Schedule(options.schedule, options.train_timesteps, options.prediction)
-
-
-def _plan(options: Options) -> Plan:
-    rounds, batches = rounds_of(options.steps, training.ROUND)
-    return Plan(
-        rounds=rounds,
-        batches=batches,
-        lr=options.lr,
-        weight_decay=options.weight_decay,
-        patience=options.patience,
-        ema=options.ema,
-        scheduler="cosine",
-        mixed_precision=options.mixed_precision,
-        device=options.device,
-    )

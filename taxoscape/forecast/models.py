@@ -146,7 +146,9 @@ def fit(
     network, examples = _network(model), [_examples(courses, found, part, options) for part in sets]
     print(f"{sum(w.numel() for w in network.parameters()):,} weights, {len(sets[0])} training tasks of {len(trained)}")
     steps = options.batch_size, options.condition_dropout
-    history = training.train(network, *examples, schedule(options), _plan(options), *steps, seed, place)
+    warmup = min(training.WARM_UP, options.steps // 2)
+    plan = Plan.of(options, *rounds_of(options.steps, training.ROUND), warmup=warmup, start_counts=True)
+    history = training.train(network, *examples, schedule(options), plan, *steps, seed, place)
     bound = MARGIN * float(examples[0].clean.abs().max())
     model = replace(model, network=network.cpu().state_dict(), bound=bound)
     return replace(model, spread=_calibrate(model, courses, sets[1], seed)), history
@@ -290,18 +292,3 @@ def _calibrate(model: Forecaster, courses: Courses, part: list[Task], seed: tupl
 def _network(model: Forecaster) -> Denoiser:
     options = model.options
     return Denoiser(len(model.taxa), model.categories, options.width, options.blocks, options.dropout)
-
-
-def _plan(options: Options) -> Plan:
-    rounds, batches = rounds_of(options.steps, training.ROUND)
-    return Plan(
-        rounds=rounds,
-        batches=batches,
-        lr=options.lr,
-        weight_decay=options.weight_decay,
-        patience=options.patience,
-        ema=options.ema,
-        warmup=min(training.WARM_UP, options.steps // 2),
-        device=options.device,
-        start_counts=True,
-    )

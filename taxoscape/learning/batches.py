@@ -3,10 +3,15 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import biom
 import numpy as np
+import pandas as pd
 import scipy.sparse
 import torch
+
+from taxoscape import tables
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,21 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """The batch with its tensors on a device."""
         return Batch(self.rows, *(part.to(device) for part in (self.unique, self.gather, self.present, self.abundance)))
+
+
+def counts_of(table: biom.Table, samples: Sequence[str]) -> scipy.sparse.csr_matrix:
+    """All reads of these samples of a table: sparse counts [N, T] of its features."""
+    counts = table.matrix_data.T.tocsr()[pd.Index(table.ids()).get_indexer(samples)].astype(np.int64)
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    return counts
+
+
+def read_reads(table: str | Path, rarefied: str | Path) -> tuple[np.ndarray, np.ndarray, scipy.sparse.csr_matrix, int]:
+    """Samples [N] of the rarefied table, features [T] and all their reads [N, T] in the whole one, and the depth."""
+    whole, shallow = tables.read_table(table), tables.read_table(rarefied)
+    samples, features = (np.asarray(ids).astype(str) for ids in (shallow.ids(), whole.ids("observation")))
+    return samples, features, counts_of(whole, samples), int(shallow.sum(axis="sample").max())
 
 
 def rarefy(

@@ -89,6 +89,8 @@ def unpack(kind: object, value: object) -> typing.Any:
         return {name: unpack(arguments[1], part) for name, part in value.items()}
     if origin in (list, tuple):
         return origin(unpack(arguments[0], part) for part in value)
+    if kind is not float and not isinstance(value, origin or kind):
+        raise ValueError(f"a {type(value).__name__} is where a {kind.__name__} belongs")
     return value
 
 

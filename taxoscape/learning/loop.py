@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 
@@ -46,15 +46,21 @@ class Plan:
     optimizer: str = "adamw"  # adamw | adam | sgd
     scheduler: str = "warmup_cosine"  # warmup_cosine | cosine | plateau | onecycle
     max_grad_norm: float = 1.0
-    accumulation: int = 1  # batches of one process whose gradients make one step
+    gradient_accumulation_steps: int = 1  # batches of one process whose gradients make one step
     mixed_precision: str = "none"  # none | bf16
     device: str = "cpu"
     start_counts: bool = False  # whether the untrained network is validated, and kept where training does not beat it
 
+    @classmethod
+    def of(cls, options: object, rounds: int, batches: int, **more: object) -> "Plan":
+        """Plan of a stage's options: what they have of it counts, and what is given in `more`."""
+        shared = {one.name: getattr(options, one.name) for one in fields(cls) if hasattr(options, one.name)}
+        return cls(**shared | {"rounds": rounds, "batches": batches} | more)
+
     @property
     def at_a_time(self) -> int:
         """Batches of one step, of all processes."""
-        return self.accumulation * team().size
+        return self.gradient_accumulation_steps * team().size
 
     @property
     def steps(self) -> int:

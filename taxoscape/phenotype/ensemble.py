@@ -8,8 +8,9 @@ et al. 2013, Management Science 59:1594): a mixture would be wider than any memb
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,9 @@ import torch
 from scipy.special import ndtri
 
 from taxoscape.errors import InputError
+from taxoscape.learning import checkpoint
 from taxoscape.learning.batches import Batch, sample_keys
-from taxoscape.learning.loop import Place
+from taxoscape.learning.loop import Place, Row
 from taxoscape.learning.noise import sample
 from taxoscape.learning.target import Target
 from taxoscape.phenotype import study, training
@@ -42,24 +44,42 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a fold has learned."""
+class PhenotypeModel:
+    """What a fold has learned, as it is stored."""
 
+    options: Options
     targets: list[Target]
     kept: list[str]  # taxa read one by one
     taxa: Taxa
+    fields: list[str]  # metadata fields that it reads
     categories: list[int]  # of the fields: number of categories, 0 = continuous
-    members: list[Network]
-    histories: list[list[dict[str, float]]]
+    learned: list[str]  # samples that it was trained on
+    members: list[dict[str, torch.Tensor]]  # weights
     stretch: np.ndarray  # [D] of draws about their mean
     error: np.ndarray  # [D] standard deviation of what is added to draws, in those of the targets
     bound: float  # of standardised estimates
 
+    def networks(self) -> list[Network]:
+        """The members' networks, on the CPU."""
+        sizes = len(self.targets), replace(self.options, device="cpu")
+        found = [training.make_network(self.taxa, self.categories, *sizes) for _ in self.members]
+        for network, weights in zip(found, self.members, strict=True):
+            network.load_state_dict(weights)
+        return found
+
+
+def read_model(path: str | Path) -> PhenotypeModel:
+    """Read the model of a fold; InputError for another kind of file."""
+    return checkpoint.load(path, PhenotypeModel, "give a results/phenotype/TARGET/foldN/model.pt of this version")
+
 
 def train_fold(
     data: Study, sources: Sources, fold: int, options: Options, seed: int, place: Place = Place()
-) -> Trained:
-    """Train and calibrate the members of a fold. Raises InputError where no group can be held out."""
+) -> tuple[PhenotypeModel, list[list[Row]]]:
+    """Train and calibrate the members of a fold -> the model, the rounds of each member's training.
+
+    Raises InputError where no group can be held out.
+    """
     train = data.known(fold)
     part = data.tasks[0].parts(train, options.members, (seed, fold))
     if part.max() < 0:
@@ -71,19 +91,19 @@ def train_fold(
     taxa, targets = gather(sources, data.taxa[kept]), study.scales(data, train)
     samples, categories = make_samples(data, kept, targets), list(data.fields.values())
     bound = MARGIN * float(samples.phenotypes[train].abs().max())
-    members, histories = [], []
-    held_rows, held_draws = [], []
+    members, histories, held_rows, held_draws = [], [], [], []
     for member in range(min(options.members, part.max() + 1)):
         rows = train[part != member], train[part == member]
         own = place.of(f"member{member}")
         network, history = training.train(samples, taxa, rows, categories, options, (seed, fold, member), own)
-        members.append(network)
+        members.append(network.cpu().state_dict())
         histories.append(history)
         held_rows.append(rows[1])
         held_draws.append(draw([network], samples, rows[1], bound, options, seed))
     rows = np.concatenate(held_rows)
     spread = fit_spread(samples.phenotypes[rows].numpy(), np.concatenate(held_draws), samples.keys[rows], seed)
-    return Trained(targets, data.taxa[kept].tolist(), taxa, categories, members, histories, *spread, bound)
+    own = data.taxa[kept].tolist(), taxa, list(data.fields), categories, data.samples[train].tolist()
+    return PhenotypeModel(options, targets, *own, members, *spread, bound), histories
 
 
 def make_samples(data: Study, kept: np.ndarray, targets: Sequence[Target]) -> Samples:
@@ -120,11 +140,11 @@ def parts(draws: np.ndarray, keys: np.ndarray, seed: int) -> tuple[np.ndarray, n
     return centre, draws - centre, np.stack(errors)
 
 
-def predict(trained: Trained, data: Study, rows: np.ndarray, options: Options, seed: int) -> np.ndarray:
+def predict(trained: PhenotypeModel, data: Study, rows: np.ndarray, options: Options, seed: int) -> np.ndarray:
     """Draws [n, M, D] for samples `rows`, calibrated, in the units of the targets."""
     kept = pd.Index(data.taxa).get_indexer(trained.kept)
     samples = make_samples(data, kept, trained.targets)
-    drawn = draw(trained.members, samples, rows, trained.bound, options, seed)
+    drawn = draw(trained.networks(), samples, rows, trained.bound, options, seed)
     centre, apart, error = parts(drawn, samples.keys[rows], seed)
     drawn = centre + trained.stretch * apart + trained.error * error
     return drawn * [target.std for target in trained.targets] + [target.mean for target in trained.targets]

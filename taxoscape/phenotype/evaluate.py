@@ -9,8 +9,7 @@ import pandas as pd
 
 from taxoscape.errors import InputError
 from taxoscape.learning.task import Task
-from taxoscape.phenotype import saved
-from taxoscape.phenotype.ensemble import predict
+from taxoscape.phenotype.ensemble import predict, read_model
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring.comparison import Held, Prediction, compare
@@ -20,7 +19,7 @@ from taxoscape.scoring.readings import Counts, Split, count_choices, read_counts
 from taxoscape.scoring.results import Comparison, Results, Verdict
 from taxoscape.scoring.verdicts import judge_predictor
 
-OURS = "diffusion"
+MODEL = "diffusion"
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,10 @@ class Judged:
     @property
     def table(self) -> pd.DataFrame:
         """Sample, fold, truth, prediction, sd, and the ends of the 50 % and 90 % intervals."""
-        own = self.predictions[OURS]
-        columns = self._samples | {"prediction": own.value, "sd": own.draws.std(axis=1)}
+        guess = self.predictions[MODEL]
+        columns = self._samples | {"prediction": guess.value, "sd": guess.draws.std(axis=1)}
         for name, share in INTERVALS.items():
-            low, high = central_interval(own.draws, share)
+            low, high = central_interval(guess.draws, share)
             columns |= {name.replace("coverage_", "low"): low, name.replace("coverage_", "high"): high}
         return pd.DataFrame(columns)
 
@@ -61,24 +60,24 @@ def judge(
     place = [task.name for task in data.tasks].index(target)
     task, counts = data.tasks[place], read_counts(data.counts, data.depth, seed)
     tested, spreads, guesses, reads = [], [], [], []
-    for own, fold in folds_of(task, dealt):
-        rows = own.rows(fold)[1]
-        guess, spread = ours(models[fold], data, rows, place, options, seed)
-        theirs, read = baselines(own, fold, counts, options, seed)
+    for dealt_task, fold in folds_of(task, dealt):
+        rows = dealt_task.rows(fold)[1]
+        guess, spread = predict_test(models[fold], data, rows, place, options, seed)
+        others, read = baselines(dealt_task, fold, counts, options, seed)
         reads.append(read)
         tested.append(pd.DataFrame({"row": rows, "fold": fold}))
         spreads.append(spread)
-        guesses.append({OURS: guess} | theirs)
+        guesses.append({MODEL: guess} | others)
     order = pd.concat(tested, ignore_index=True)
     rows, fold = order["row"].to_numpy(), order["fold"].to_numpy()
     held = Held(data.samples[rows], task.values[rows].astype(float), task.groups[rows], fold)
-    predictions = {name: Prediction.join([guess[name] for guess in guesses]) for name in (OURS, *NAMES)}
-    found = compare(
+    predictions = {name: Prediction.join([guess[name] for guess in guesses]) for name in (MODEL, *NAMES)}
+    main = compare(
         "all samples",
         held,
         predictions,
         categories=None,
-        judged=OURS,
+        judged=MODEL,
         metric="crps",
         draws=options.bootstraps,
         seed=seed,
@@ -91,7 +90,7 @@ def judge(
         "fields": list(data.fields),
         "spread": spreads,
     }
-    results = Results("phenotype", target, "regression", task.unit, [found], verdict(found), details)
+    results = Results("phenotype", target, "regression", task.unit, [main], verdict(main), details)
     return Judged(held, predictions, results)
 
 
@@ -104,15 +103,15 @@ def folds_of(task: Task, dealt: np.ndarray) -> list[tuple[Task, int]]:
     return found
 
 
-def ours(
+def predict_test(
     path: str | Path, data: Study, rows: np.ndarray, place: int, options: Options, seed: int
 ) -> tuple[Prediction, dict[str, float]]:
     """Prediction of samples `rows` by the model of a fold, and how its spread was calibrated (error in the unit).
 
     Raises InputError where the model has learned from any of them.
     """
-    trained, learned = saved.load(path)
-    seen = set(learned) & set(data.samples[rows])
+    trained = read_model(path)
+    seen = set(trained.learned) & set(data.samples[rows])
     if seen:
         raise InputError(f"{path} has learned from {len(seen)} samples that it is to be judged by: train it again")
     drawn = predict(trained, data, rows, options, seed)[..., place]
@@ -129,11 +128,12 @@ def baselines(
     return predict_distributions(counts, split, options.draws, options.trees, seed)
 
 
-def verdict(found: Comparison) -> Verdict:
+def verdict(main: Comparison) -> Verdict:
     """Say how the distributions compare with those of the baselines, and how well their intervals hold."""
-    said = judge_predictor(found, "Phenotype diffusion", NAMES, "quantile_forest")
-    if said.kind == "open":
-        return said
-    own = found.models[OURS]
-    held = " and ".join(f"the {share:.0%} intervals hold {own[name]['value']:.0%}" for name, share in INTERVALS.items())
-    return replace(said, text=f"{said.text} Of the truths, {held}.")
+    judged = judge_predictor(main, "Phenotype diffusion", NAMES, "quantile_forest")
+    if judged.kind == "open":
+        return judged
+    figures = main.models[MODEL]
+    covered = {share: figures[name]["value"] for name, share in INTERVALS.items()}
+    shares = " and ".join(f"the {share:.0%} intervals hold {value:.0%}" for share, value in covered.items())
+    return replace(judged, text=f"{judged.text} Of the truths, {shares}.")

@@ -8,9 +8,10 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from taxoscape import metadata, tables
+from taxoscape import metadata
 from taxoscape.errors import InputError
 from taxoscape.files import read_json
+from taxoscape.learning.batches import read_reads
 from taxoscape.learning.target import Target, fit_target
 from taxoscape.learning.task import Task, read_task
 
@@ -58,20 +59,13 @@ def read_study(
 
     The tasks have the folds of the repeat in which `fold` is.
     """
-    counted, shallow = tables.read_table(table), tables.read_table(rarefied)
-    samples = np.asarray(shallow.ids()).astype(str)
-    place = {name: row for row, name in enumerate(counted.ids())}
-    counts = counted.matrix_data.T.tocsr()[[place[name] for name in samples]].astype(np.int64)
-    counts.eliminate_zeros()
-    counts.sort_indices()
+    samples, taxa, counts, depth = read_reads(table, rarefied)
     tasks = [read_task(samples, *folder, name, fold) for name in targets]
     design, encoding = metadata.read_design(folder[0]), read_json(folder[1])
     fields = usable(design, encoding, targets) if with_fields else []
     encoding["fields"] = {name: encoding["fields"][name] for name in fields}
     values, missing = metadata.encode(design.reindex(samples), encoding)
     kinds = {name: len(field.get("categories", ())) for name, field in encoding["fields"].items()}
-    depth = int(shallow.sum(axis="sample").max())
-    taxa = np.asarray(counted.ids("observation")).astype(str)
     return Study(samples, taxa, counts, depth, tasks, kinds, values, missing)
 
 

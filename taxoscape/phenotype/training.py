@@ -105,17 +105,8 @@ def train(
         value = float(loss(network, samples, fixed, HELD_OUT_DRAWS, times, generator))
         return {"score": value, "total_loss": value, "simple_loss": value}
 
-    rounds, number = loop.rounds_of(options.steps, ROUND)
-    plan = Plan(
-        rounds=rounds,
-        batches=number,
-        lr=options.lr,
-        weight_decay=options.weight_decay,
-        patience=options.patience,
-        ema=options.ema,
-        device=options.device,
-    )
-    make = _batches(samples, learned, options, seed, number)
+    plan = Plan.of(options, *loop.rounds_of(options.steps, ROUND))
+    make = _batches(samples, learned, options, seed, plan.batches)
     return network, loop.fit(network, make, losses, validate, plan=plan, seed=seed, place=place)
 
 

@@ -64,13 +64,13 @@ LIMITS = (
 )
 
 
-def card(kind: str, found: Results, data: list[str], config: dict, models: list[str]) -> str:
+def card(kind: str, results: Results, data: list[str], config: dict, models: list[str]) -> str:
     """Card of the files of a kind of model, from its results and what is to be said of its `data`."""
     files = [f"| `{Path(path).name}` of `{Path(path).parent}` | `{digest(path)}` |" for path in models]
     versions = [f"taxoscape {taxoscape.__version__}", f"Python {platform.python_version()}"]
     versions += [f"{name} {packages.version(name)}" for name in PACKAGES]
     parts = [
-        f"# {kind}: {found.target}",
+        f"# {kind}: {results.target}",
         f"This model {KINDS[kind].what}.",
         "## Meant for",
         KINDS[kind].use,
@@ -78,8 +78,8 @@ def card(kind: str, found: Results, data: list[str], config: dict, models: list[
         *data,
         "## Figures, on held-out samples",
         "Values with 95 % intervals by bootstrap over groups, next to the baselines on the same samples.",
-        *(f"{part.name[0].upper()}{part.name[1:]}:\n\n{_table(part)}" for part in found.comparisons),
-        found.verdict.text,
+        *(f"{part.name[0].upper()}{part.name[1:]}:\n\n{_table(part)}" for part in results.comparisons),
+        results.verdict.text,
         "## Limits",
         "\n".join(f"* {limit}" for limit in (*KINDS[kind].limits, *LIMITS)),
         "## To make it again",
@@ -90,38 +90,38 @@ def card(kind: str, found: Results, data: list[str], config: dict, models: list[
     return "\n\n".join(parts) + "\n"
 
 
-def predictor_data(found: Results, config: dict, design: str | Path) -> list[str]:
+def predictor_data(results: Results, config: dict, design: str | Path) -> list[str]:
     """What the models of a target were trained and judged on."""
     table = read_design(design)
-    known = table[found.target].notna()
-    groups, repeats = config["metadata"]["group"], found.details["repeats"]
+    known = table[results.target].notna()
+    groups, repeats = config["metadata"]["group"], results.details["repeats"]
     together = f"samples that share {' and '.join(groups)} stay together" if groups else "every sample on its own"
     again = f", dealt {repeats} times" if repeats > 1 else ""
     return [
-        f"{known.sum():,} samples with a known {found.target}, of {table.loc[known, 'group'].nunique():,} groups, "
+        f"{known.sum():,} samples with a known {results.target}, of {table.loc[known, 'group'].nunique():,} groups, "
         f"{config['rarefy']['depth']} reads drawn of each.",
         f"{config['metadata']['folds']} folds{again}; {together}. The model of a fold has seen none of its test "
         "samples; which samples it has seen is stored in it.",
     ]
 
 
-def generator_data(found: Results, quality: dict) -> list[str]:
+def generator_data(results: Results, quality: dict) -> list[str]:
     """What the generator was trained and judged on."""
     return [
         f"{quality['training_samples']:,} training samples, {quality['validation_samples']:,} that stopped training, "
-        f"{found.main.n:,} held-out ones of {found.main.groups:,} groups to judge by; {quality['taxa']:,} taxa.",
+        f"{results.main.n:,} held-out ones of {results.main.groups:,} groups to judge by; {quality['taxa']:,} taxa.",
         f"Conditions: {', '.join(quality['fields']) or 'none'}.",
     ]
 
 
-def forecast_data(found: Results, config: dict, quality: dict) -> list[str]:
+def forecast_data(results: Results, config: dict, quality: dict) -> list[str]:
     """What the forecasters of all folds were trained and judged on."""
     trained = [fold["training_subjects"] for fold in quality["folds"].values()]
     stopped = [fold["held_out_subjects"] for fold in quality["folds"].values()]
     planned = ", ".join(config["forecast"]["interventions"]) or "none"
     return [
         f"{quality['samples']:,} samples of {quality['subjects']:,} subjects, {quality['taxa']:,} taxa; "
-        f"{found.details['tasks']:,} later samples of {found.details['subjects']:,} subjects to judge by.",
+        f"{results.details['tasks']:,} later samples of {results.details['subjects']:,} subjects to judge by.",
         f"{len(trained)} folds by subject: a fold's forecaster was trained on {_range(trained)} subjects, stopped and "
         f"calibrated by {_range(stopped)} others, and has seen no sample of the subjects that it is judged on.",
         f"Planned interventions: {planned}.",

@@ -22,9 +22,9 @@ def size(part: Comparison, details: dict) -> str:
     return f"{text} in {details['repeats']} repeats" if details.get("repeats", 1) > 1 else text
 
 
-def verdict(found: Results, section: str, about: str, short: str = "") -> Verdict:
+def verdict(results: Results, section: str, about: str, short: str = "") -> Verdict:
     """The stage's own verdict as a part of the page."""
-    return Verdict(about, section, found.verdict.mark, found.verdict.kind, found.verdict.text, short)
+    return Verdict(about, section, results.verdict.mark, results.verdict.kind, results.verdict.text, short)
 
 
 def models_table(part: Comparison, caption: str, folded: bool | None = None) -> Table:
@@ -35,7 +35,7 @@ def models_table(part: Comparison, caption: str, folded: bool | None = None) -> 
         [
             model_name(name),
             interval(entries.get(part.metric)),
-            *against(part, name),
+            *difference_cells(part, name),
             *(interval(entries.get(key)) for key in others),
         ]
         for name, entries in part.models.items()
@@ -60,7 +60,7 @@ def metrics_table(part: Comparison, caption: str) -> Table:
     return Table(caption, pd.DataFrame(rows, columns=["metric", "best value", *map(model_name, part.models)]))
 
 
-def against(part: Comparison, name: str) -> list[str]:
+def difference_cells(part: Comparison, name: str) -> list[str]:
     """Cells on the difference to a model by the headline: value with interval, and better, level or worse."""
     gap = part.differences.get(name, {}).get(part.metric)
     return [interval(gap), outcome(gap, part.metric)] if gap else ["", ""]

@@ -12,9 +12,9 @@ COPIED = 0.25  # on the scale of copying, from 0 (a fresh draw) to 1 (a copier)
 
 def generation(files: dict, config: dict) -> Section:
     """Generated communities next to resampling and a copula: distinguished, copied, and of what use."""
-    found = read_results(files["generation"])
-    main, *learned = found.comparisons
-    made, trained = found.details["n_generated"], found.details["n_training"]
+    results = read_results(files["generation"])
+    main, *learned = results.comparisons
+    made, trained = results.details["n_generated"], results.details["n_training"]
     section = Section(
         "diffusion",
         "Generated communities",
@@ -24,8 +24,8 @@ def generation(files: dict, config: dict) -> Section:
             ("Learned from", f"{count(trained, 'training sample')}."),
             ("Judged by", f"{size(main, {})}, all held out."),
         ],
-        _checks(found),
-        [verdict(found, "diffusion", "Generated communities")],
+        _checks(results),
+        [verdict(results, "diffusion", "Generated communities")],
     )
     section.tables = [metrics_table(main, "Generators compared with held-out samples, with 95 % intervals")]
     section.tables += [
@@ -42,15 +42,15 @@ def generation(files: dict, config: dict) -> Section:
     return section
 
 
-def _checks(found: Results) -> list[Check]:
-    main = found.main
-    own = main.models[main.judged]
+def _checks(results: Results) -> list[Check]:
+    main = results.main
+    figures = main.models[main.judged]
     checks = [Check("Held-out samples to judge by", f"{main.n}", f"at least {FEWEST}", main.n >= FEWEST)]
     for key, what, most in (
         ("two_sample_auc", "Distinguished from real samples (AUC)", 0.5),
         ("copying", "Copying of training samples", COPIED),
     ):
-        if key in own:
+        if key in figures:
             threshold = f"its interval reaches {most:g}"
-            checks.append(Check(what, interval(own[key]), threshold, own[key]["low"] <= most))
+            checks.append(Check(what, interval(figures[key]), threshold, figures[key]["low"] <= most))
     return checks

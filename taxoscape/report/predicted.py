@@ -19,36 +19,36 @@ def predictions(files: dict, config: dict) -> Section:
         f"Each sample was predicted by a model that saw no sample of its group. {INTERVALS_NOTE}",
     )
     for target, path in files["metrics"].items():
-        found = read_results(path)
-        main, *others = found.comparisons
-        section.verdicts.append(verdict(found, "aam", target))
-        section.facts.append((f"Came in, {target}", f"{size(main, found.details)}."))
-        section.checks += interval_check(found)
+        results = read_results(path)
+        main, *others = results.comparisons
+        section.verdicts.append(verdict(results, "aam", target))
+        section.facts.append((f"Came in, {target}", f"{size(main, results.details)}."))
+        section.checks += interval_check(results)
         section.tables.append(
-            models_table(main, f"{target}: models on the same folds ({size(main, found.details)})", False)
+            models_table(main, f"{target}: models on the same folds ({size(main, results.details)})", False)
         )
         section.tables += [models_table(part, f"{target}: {part.name} ({size(part, {})})", True) for part in others]
-        section.figures += prediction_figures(found, files["prediction_plots"][target])
+        section.figures += prediction_figures(results, files["prediction_plots"][target])
         section.folded.append(stored(files["attribution_plots"][target], "attribution", target))
     return section
 
 
-def prediction_figures(found: Results, plot: str) -> list[Figure]:
+def prediction_figures(results: Results, plot: str) -> list[Figure]:
     """Stored plot of predictions, and the models' headline metric as dots with intervals."""
-    main, measure = found.main, METRICS[found.main.metric]
+    main, measure = results.main, METRICS[results.main.metric]
     values = pd.DataFrame({model_name(name): entries[main.metric] for name, entries in main.models.items()}).T
-    unit = f" in {found.unit}" if found.unit and measure.low_is_good else ""
+    unit = f" in {results.unit}" if results.unit and measure.low_is_good else ""
     label = f"{measure.label}{unit}, {'lower' if measure.low_is_good else 'higher'} is better"
     dots = figures.model_intervals(values, model_name(main.judged), label)
-    return [stored(plot, "predictions", found.target), drawn(dots, "models", found.target)]
+    return [stored(plot, "predictions", results.target), drawn(dots, "models", results.target)]
 
 
-def interval_check(found: Results) -> list[Check]:
+def interval_check(results: Results) -> list[Check]:
     """Whether prediction intervals hold as many truths as they promise, within five percentage points."""
-    cover = found.details.get("interval")
+    cover = results.details.get("interval")
     if not cover:
         return []
-    what = f"{found.target}: truths inside the {cover['nominal']:.0%} prediction intervals"
+    what = f"{results.target}: truths inside the {cover['nominal']:.0%} prediction intervals"
     good = abs(cover["covered"] - cover["nominal"]) <= WITHIN
     return [Check(what, f"{cover['covered']:.0%}", f"{cover['nominal']:.0%}, give or take 5 points", good)]
 
@@ -63,12 +63,12 @@ def phenotype(files: dict, config: dict) -> Section:
         f"distribution, in the unit of the variable, lower is better. {INTERVALS_NOTE}",
     )
     for target, path in files["phenotype"].items():
-        found = read_results(path)
-        sized = size(found.main, found.details)
-        section.verdicts.append(verdict(found, "phenotype", f"{target}, as a distribution"))
+        results = read_results(path)
+        sized = size(results.main, results.details)
+        section.verdicts.append(verdict(results, "phenotype", f"{target}, as a distribution"))
         section.facts.append((f"Came in, {target}", f"{sized}."))
-        section.checks += coverage_checks(found.main, target)
-        section.tables.append(models_table(found.main, f"{target}: models on the same folds ({sized})", False))
+        section.checks += coverage_checks(results.main, target)
+        section.tables.append(models_table(results.main, f"{target}: models on the same folds ({sized})", False))
         section.figures += [
             stored(files["calibration_plots"][target], "calibration", target),
             stored(files["phenotype_plots"][target], "distributions", target),

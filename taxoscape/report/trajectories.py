@@ -15,31 +15,32 @@ def forecasts(files: dict, config: dict) -> Section:
     """Every horizon with its models; where the study has no forecasts, the reason."""
     if not files.get("forecast"):
         return Section("forecast", "Forecasts", f"No forecasts were made: {why_not(config)}.")
-    found = read_results(files["forecast"])
-    tasks, subjects = found.details["tasks"], found.details["subjects"]
-    sizes = [f"{part.name}: {count(part.n, 'sample')} of {count(part.groups, 'subject')}" for part in found.comparisons]
-    short = f"{METRICS[HEADLINE].label}: {'; '.join(map(_said, found.comparisons))}."
+    results = read_results(files["forecast"])
+    tasks, subjects = results.details["tasks"], results.details["subjects"]
+    parts = results.comparisons
+    sizes = [f"{part.name}: {count(part.n, 'sample')} of {count(part.groups, 'subject')}" for part in parts]
+    short = f"{METRICS[HEADLINE].label}: {'; '.join(map(_sentence, parts))}."
     section = Section(
         "forecast",
         "Forecasts",
         f"{count(tasks, 'later sample')} of {count(subjects, 'subject')} were forecast from their earlier ones, by "
         "forecasters that had seen no sample of the subject. Intervals are 95 % bootstrap intervals over subjects; a "
         "difference counts only when its interval leaves out zero.",
-        verdicts=[verdict(found, "forecast", "Forecasts", "" if found.verdict.kind == "open" else short)],
+        verdicts=[verdict(results, "forecast", "Forecasts", "" if results.verdict.kind == "open" else short)],
     )
     section.facts = [("Judged by", f"{'; '.join(sizes)}.")]
-    section.checks = [check for part in found.comparisons for check in coverage_checks(part, part.name, PASSES)]
+    section.checks = [check for part in parts for check in coverage_checks(part, part.name, PASSES)]
     section.links = [("../forecast/course.html", "One subject's landscape in time, observed and forecast")]
     errors, coverage, *what_if = map(stored, files["forecast_plots"], PLOTS)
     section.figures, section.folded = [errors, *what_if], [coverage]
     section.tables = [
         models_table(part, f"{part.name}: models on the same tasks", folded=place > 0)
-        for place, part in enumerate(found.comparisons)
+        for place, part in enumerate(parts)
     ]
     return section
 
 
-def _said(part: Comparison) -> str:
+def _sentence(part: Comparison) -> str:
     """The forecast compared with the best baseline at a horizon: `next sample 3% below persistence (better)`."""
     best = best_baseline(part, HEADLINE)
     gap = part.differences[best][HEADLINE]

@@ -101,8 +101,8 @@ class PrincipalAxes(TransformerMixin, BaseEstimator):
 
     def transform(self, kernel: np.ndarray) -> np.ndarray:
         """Coordinates [m, axes] of samples by their kernel values [m, k] to the landmarks."""
-        found = self.centre_.transform(kernel) @ self.project_
-        return found if found.shape[1] else np.zeros((len(kernel), 1))
+        coordinates = self.centre_.transform(kernel) @ self.project_
+        return coordinates if coordinates.shape[1] else np.zeros((len(kernel), 1))
 
 
 def landmarks_first(train: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -114,13 +114,13 @@ def landmarks_first(train: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarra
 
 def features(evidence: Evidence, samples: int, fold: int, landmarks: np.ndarray) -> dict[str, np.ndarray]:
     """What there is to read of each of N samples besides counts; kernels are those to the samples `landmarks`."""
-    found = {"nothing": np.zeros((samples, 1)), **evidence.frozen.get(fold, {})}
+    readable = {"nothing": np.zeros((samples, 1)), **evidence.frozen.get(fold, {})}
     if evidence.distances is not None:
-        apart = evidence.distances[:, landmarks]
-        found |= {"squares": -0.5 * apart**2, "kernel": 1.0 - apart}
+        distances = evidence.distances[:, landmarks]
+        readable |= {"squares": -0.5 * distances**2, "kernel": 1.0 - distances}
     if evidence.fields is not None and evidence.fields.shape[1]:
-        found["fields"] = evidence.fields
-    return found
+        readable["fields"] = evidence.fields
+    return readable
 
 
 def predict_fold(

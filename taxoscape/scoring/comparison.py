@@ -81,17 +81,17 @@ def summarize(
     name: str, measured: dict[str, dict[str, np.ndarray]], judged: str, metric: str, n: int, groups: int
 ) -> Comparison:
     """Comparison of models from paired draws: model -> metric -> [1 + draws], or [repeats, 1 + draws]."""
-    own = measured[judged]
+    reference = measured[judged]
     return Comparison(
         name=name,
         judged=judged,
         metric=metric,
         n=n,
         groups=groups,
-        models={model: {key: interval(drawn) for key, drawn in found.items()} for model, found in measured.items()},
+        models={model: {key: interval(drawn) for key, drawn in draws.items()} for model, draws in measured.items()},
         differences={
-            model: {key: interval(own[key] - drawn) for key, drawn in found.items() if key in own}
-            for model, found in measured.items()
+            model: {key: interval(reference[key] - drawn) for key, drawn in draws.items() if key in reference}
+            for model, draws in measured.items()
             if model != judged
         },
     )
@@ -99,19 +99,19 @@ def summarize(
 
 def regressed(held: Held, guess: Prediction, weights: np.ndarray, whole: bool) -> dict[str, np.ndarray]:
     """Metrics [B] of predicted numbers under each of the weights [B, N]; `whole`: of distributions, too."""
-    found = metrics.regression_metrics(weights @ metrics.regression_sums(held.truth, guess.value))
+    figures = metrics.regression_metrics(weights @ metrics.regression_sums(held.truth, guess.value))
     count = weights.sum(axis=1)
     if guess.draws is None:
-        return found | ({"crps": found["mae"]} if whole else {})
+        return figures | ({"crps": figures["mae"]} if whole else {})
     terms = {"crps": crps(held.truth, guess.draws)}
     terms |= {key: inside(held.truth, guess.draws, share) for key, share in INTERVALS.items()}
-    return found | {key: weights @ term / count for key, term in terms.items()}
+    return figures | {key: weights @ term / count for key, term in terms.items()}
 
 
 def classified(held: Held, guess: Prediction, categories: list[str], weights: np.ndarray) -> dict[str, np.ndarray]:
     """Metrics [B] of predicted categories under each of the weights [B, N]."""
     terms = metrics.classification_sums(held.truth, guess.value, categories)
-    found = metrics.classification_metrics(np.tensordot(weights, terms, axes=1))
+    figures = metrics.classification_metrics(np.tensordot(weights, terms, axes=1))
     if guess.probabilities is None:
-        return found
-    return found | {"auc": metrics.area_under_curve(held.truth, guess.probabilities, categories, held.fold, weights)}
+        return figures
+    return figures | {"auc": metrics.area_under_curve(held.truth, guess.probabilities, categories, held.fold, weights)}

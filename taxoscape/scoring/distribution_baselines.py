@@ -38,8 +38,8 @@ def predict_distributions(
     trunk, of_trunk, trunk_read = fit_best(counts, split, forest, False)
     middle = of_line.predict(line.predict, split.test)
     mean, quantiles = (
-        of_trunk.predict(partial(trunk.predict, quantiles=asked, weighted_leaves=True), split.test)
-        for asked in ("mean", list(levels))
+        of_trunk.predict(partial(trunk.predict, quantiles=wanted, weighted_leaves=True), split.test)
+        for wanted in ("mean", list(levels))
     )
     predicted = {
         "mean": Prediction(

@@ -87,37 +87,37 @@ def fit_best(
     counts: Mapping[str, Counts], split: Split, make: Maker, centred: bool
 ) -> tuple[BaseEstimator, Reading, str]:
     """Fit a model on the training samples in the reading that suits it best: the model, the reading and its name."""
-    found = readings(counts, split.train, centred)
-    name = choose(found, make, split)
-    return found[name].learn(make, split, split.train), found[name], name
+    ways = readings(counts, split.train, centred)
+    name = choose(ways, make, split)
+    return ways[name].learn(make, split, split.train), ways[name], name
 
 
 def readings(counts: Mapping[str, Counts], train: np.ndarray, centred: bool) -> dict[str, Reading]:
     """Readings by the features that enough of the training samples `train` (rows) have in the first draw."""
-    found = {}
+    ways = {}
     for name, draws in counts.items():
         kept = np.flatnonzero(draws[0][train].getnnz(axis=0) >= PREVALENCE * len(train))
-        found[name] = Reading([drawn[:, kept] for drawn in draws], centred)
-    return found
+        ways[name] = Reading([drawn[:, kept] for drawn in draws], centred)
+    return ways
 
 
-def choose(found: Mapping[str, Reading], make: Maker, split: Split) -> str:
+def choose(ways: Mapping[str, Reading], make: Maker, split: Split) -> str:
     """Name of the reading whose model has the lowest mean error on inner folds of the training samples.
 
     The first one with a single group, or where no inner fold can be learned from.
     """
     parts = min(INNER, len(np.unique(split.groups[split.train])))
     inner = GroupKFold(parts).split(split.train, groups=split.groups[split.train]) if parts > 1 else []
-    scored = {name: [] for name in found}
+    scored = {name: [] for name in ways}
     for fit, test in inner:
-        rows, held = split.train[fit], split.train[test]
+        rows, tested = split.train[fit], split.train[test]
         if split.categories and len(np.unique(split.truth[rows])) < 2:
             continue
-        for name, reading in found.items():
+        for name, reading in ways.items():
             model = reading.learn(make, split, rows, light=True)
-            scored[name].append(split.errors(held, reading.predict(partial(split.predict, model), held)))
+            scored[name].append(split.errors(tested, reading.predict(partial(split.predict, model), tested)))
     if not all(scored.values()):
-        return next(iter(found))
+        return next(iter(ways))
     return min(scored, key=lambda name: np.concatenate(scored[name]).mean())
 
 

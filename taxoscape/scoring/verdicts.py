@@ -7,7 +7,7 @@ from taxoscape.scoring.results import METRICS, Comparison, Interval, Verdict
 FEW_GROUPS = 10  # below it an interval from resampled groups says little
 FEW_SAMPLES = 30  # below it predictions are not judged
 CONSTANTS = ("mean", "majority")
-SAID = {"better": "better than", "level": "not distinguishable from", "worse": "worse than"}
+WORDS = {"better": "better than", "level": "not distinguishable from", "worse": "worse than"}
 MARKS = {"better": "signal; better than the forest", "level": "signal; level with the forest"}
 MARKS |= {"worse": "signal; worse than the forest"}
 
@@ -23,35 +23,35 @@ def outcome(difference: Interval, metric: str) -> str:
     return "better" if (difference["high"] < 0) == low_is_good else "worse"
 
 
-def best(found: Comparison, names: Sequence[str]) -> str:
+def best(part: Comparison, names: Sequence[str]) -> str:
     """Name of the model with the best headline among `names`. Chosen by the same samples, which flatters it."""
-    sign = 1 if METRICS[found.metric].low_is_good else -1
-    return min(names, key=lambda name: sign * found.models[name][found.metric]["value"])
+    sign = 1 if METRICS[part.metric].low_is_good else -1
+    return min(names, key=lambda name: sign * part.models[name][part.metric]["value"])
 
 
-def judge_predictor(found: Comparison, name: str, baselines: Sequence[str], forest: str) -> Verdict:
+def judge_predictor(part: Comparison, name: str, baselines: Sequence[str], forest: str) -> Verdict:
     """Say how a predictor compares with the constant one, with a forest and with the best baseline, by the headline."""
-    if found.n < FEW_SAMPLES or found.groups < FEW_GROUPS:
+    if part.n < FEW_SAMPLES or part.groups < FEW_GROUPS:
         text = (
-            f"{found.n} samples of {found.groups} groups are too few to learn from or to judge by: the figures are "
-            "shown with their intervals, and say nothing about other samples."
+            f"{part.n} samples of {part.groups} groups are too few to learn from or to judge by: the figures are "
+            "displayed with their intervals, and say nothing about other samples."
         )
         return Verdict("open", "too few samples", text)
     constant = next(model for model in CONSTANTS if model in baselines)
-    kinds = {model: outcome(found.differences[model][found.metric], found.metric) for model in baselines}
+    kinds = {model: outcome(part.differences[model][part.metric], part.metric) for model in baselines}
     kind, mark = kinds[forest], MARKS[kinds[forest]]
     if kinds[constant] == "better":
-        said = f"better than the {constant} predictor and {SAID[kind]} the {_plain(forest)}"
+        sentence = f"better than the {constant} predictor and {WORDS[kind]} the {_plain(forest)}"
     else:
         more = f", where the {_plain(forest)} finds more" if kind == "worse" else ""
         level = f"no signal beyond the {constant} predictor{more}"
-        said = level if kinds[constant] == "level" else f"worse than the {constant} predictor"
+        sentence = level if kinds[constant] == "level" else f"worse than the {constant} predictor"
         kind, mark = "worse", "no signal beyond guessing"
-    top = best(found, baselines)
+    top = best(part, baselines)
     if top not in (constant, forest):
-        said += f"; {SAID[kinds[top]]} the best baseline, {_plain(top)}"
-    label = METRICS[found.metric].label
-    return Verdict(kind, mark, f"{name} on {found.n} samples of {found.groups} groups, by {label}: {said}.")
+        sentence += f"; {WORDS[kinds[top]]} the best baseline, {_plain(top)}"
+    label = METRICS[part.metric].label
+    return Verdict(kind, mark, f"{name} on {part.n} samples of {part.groups} groups, by {label}: {sentence}.")
 
 
 def _plain(model: str) -> str:

@@ -4,8 +4,9 @@ from taxoscape.files import write_tsv
 from taxoscape.job import logged
 from taxoscape.learning import device
 from taxoscape.learning.task import read_repeats
-from taxoscape.phenotype import evaluate, figures, study
+from taxoscape.phenotype import evaluate, study
 from taxoscape.phenotype.options import Options
+from taxoscape.scoring import figures
 from taxoscape.scoring.results import write_results
 
 with logged(snakemake.log[0]):
@@ -19,6 +20,6 @@ with logged(snakemake.log[0]):
     write_tsv(judged.table, wanted.predictions)
     write_tsv(judged.baselines, wanted.baselines)
     write_results(judged.results, wanted.metrics)
-    figures.draw_predictions(judged.table, target, judged.results.unit, wanted.scatter)
-    figures.draw_calibration(judged.held.truth, judged.predictions, target, wanted.calibration)
+    figures.plot_predictions(judged.table, None, target, judged.results.unit, wanted.scatter)
+    figures.plot_calibration(judged.held.truth, judged.predictions, target, wanted.calibration)
     print(judged.results.verdict.text)

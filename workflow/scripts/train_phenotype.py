@@ -7,7 +7,7 @@ from taxoscape.learning import checkpoint, device
 from taxoscape.learning.loop import place_of
 from taxoscape.learning.monitor import lines
 from taxoscape.learning.processes import together
-from taxoscape.phenotype import ensemble, saved, study
+from taxoscape.phenotype import ensemble, study
 from taxoscape.phenotype.options import Options
 
 with logged(snakemake.log[0]):
@@ -19,7 +19,7 @@ with logged(snakemake.log[0]):
     sources = taxa.read_sources(given.embedding, given.channels, given.taxonomy, given.tree)
     place = place_of("phenotype", {**params, **snakemake.wildcards}, list(given), snakemake.log[0])
     with together(options.processes):
-        trained = ensemble.train_fold(data, sources, fold, options, params.seed, place)
-    write_text(lines(trained.histories), wanted.history)
-    saved.save(trained, list(data.fields), options, data.samples[data.known(fold)].tolist(), wanted.model)
+        model, histories = ensemble.train_fold(data, sources, fold, options, params.seed, place)
+    write_text(lines(histories), wanted.history)
+    checkpoint.save(model, wanted.model)
     checkpoint.remove(place.resume)
