@@ -21,7 +21,7 @@ from bench.unifrac import random_tree
 from taxoscape import tables, trees
 from taxoscape.compiled import use_threads
 from taxoscape.embedding import embed as stage
-from taxoscape.embedding.euclidean import fit_euclidean
+from taxoscape.embedding.fit import fit_euclidean
 from taxoscape.embedding.midpoint import root_at_midpoint
 from taxoscape.embedding.options import EmbeddingOptions
 from taxoscape.embedding.points import Points, distinct_points

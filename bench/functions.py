@@ -15,7 +15,7 @@ import pandas as pd
 from bench.unifrac import random_tree, timed
 from taxoscape import tables, trees
 from taxoscape.demo import sources
-from taxoscape.functions import channels, ko_tables, parsimony, profiles, reference
+from taxoscape.functions import channels, ko_tables, parsimony, profiles
 
 ASVS = 100  # searched; times are scaled to 1,000
 KOS = 1000  # copies of made-up genomes behind the sequences
@@ -91,7 +91,7 @@ def accuracy(oracle: Path, folder: Path) -> list[dict]:
     files = {"sequences": str(oracle / "reference.fna"), "ko": str(oracle / "reference_ko.tsv.gz")}
     files |= {"copies": str(oracle / "reference_16S.tsv.gz"), "tree": str(oracle / "reference.tre")}
     queries = list(tables.read_fasta(oracle / "queries_v4.fna"))
-    tables.write_fasta(reference.read_sequences(files), folder / "genomes.fna")
+    tables.write_fasta(ko_tables.read_sequences(files), folder / "genomes.fna")
     search(oracle / "queries_v4.fna", folder / "genomes.fna", folder / "hits.tsv", 0.6, OURS[:-1])
     hits = profiles.read_hits(folder / "hits.tsv")
     truth = ko_tables.read_ko(oracle / "truth_ko.tsv.gz", {name.removeprefix("asv_") for name in queries})

@@ -11,7 +11,7 @@ from bench.embedding import OPTIONS
 from bench.unifrac import random_tree
 from taxoscape import trees
 from taxoscape.embedding.embed import embed
-from taxoscape.layout.distances import embedded_distances, tips_of
+from taxoscape.embedding.geometry import embedded_distances, tips_of
 from taxoscape.layout.place import lay_out
 from taxoscape.layout.plane import stereographic
 from taxoscape.layout.quality import layout_quality

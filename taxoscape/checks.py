@@ -9,26 +9,23 @@ import jsonschema
 import pandas as pd
 import yaml
 
-from taxoscape import inputs, programs, tables
+from taxoscape import inputs, metadata, programs, references, tables
 from taxoscape.aam.options import check_aam
 from taxoscape.basis import check_images
 from taxoscape.denoise.options import check_denoise
 from taxoscape.diffusion.asked import read_asked
 from taxoscape.diffusion.check import check_diffusion
-from taxoscape.diversity.check import check_diversity
 from taxoscape.embedding.options import EmbeddingOptions, check_embedding
 from taxoscape.errors import InputError, examples
 from taxoscape.filter import check_filter, foreseen
 from taxoscape.forecast.check import check_forecast, check_options
 from taxoscape.functions.check import check_functions
 from taxoscape.layout.existing import read_existing
-from taxoscape.metadata import check_metadata
 from taxoscape.phenotype.options import check_phenotype
 from taxoscape.phylogeny import tools
 from taxoscape.phylogeny.check import check_phylogeny
 from taxoscape.rarefy import depth
 from taxoscape.reads.settings import check_ends, check_reads
-from taxoscape.taxonomy.check import check_taxonomy
 
 NUMBER = re.compile(r"true|false|-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")  # as JSON writes them
 MOST_VALUES = 100_000  # of a config
@@ -147,7 +144,7 @@ def check_study(config: dict) -> None:
     settings = config["input"]
     samples = _check_reads(config) if settings["kind"] == "reads" else _check_table(config)
     check_filter(config, len(samples))
-    check_metadata(config["metadata"], samples)
+    metadata.check_metadata(config["metadata"], samples)
     check_diversity(config)
     check_forecast(config, samples)
     read_existing(config["layout"]["existing"], config["layout"]["grid"])
@@ -245,13 +242,34 @@ def _check_references(config: dict) -> None:
     check_functions(config)
     settings = config["input"]
     for key in ("sequences", "tree", "taxonomy", "ko"):
-        if settings[key] and not inputs.is_regular(settings[key]):
-            raise InputError(
-                f"input.{key} {settings[key]} does not exist (paths are relative to the working directory)"
-            )
+        if settings[key]:
+            inputs.check_named(f"input.{key}", settings[key])
     check_taxonomy(config)
     if config["diffusion"]["enabled"] and config["diffusion"]["conditions"]:
         read_asked(config["diffusion"]["conditions"], config["metadata"]["fields"])
+
+
+def check_diversity(config: dict) -> None:
+    """Raise InputError when diversity.fields names what is neither a field nor a target of the study."""
+    known = metadata.columns(config["metadata"])
+    unknown = [name for name in config["diversity"]["fields"] or [] if name not in known]
+    if unknown:
+        raise InputError(
+            f"diversity.fields: {examples(unknown)} is not among metadata.fields and metadata.targets "
+            f"({examples(known, 8) or 'none'}): declare it there, or set diversity.fields: null for all of them"
+        )
+
+
+def check_taxonomy(config: dict) -> None:
+    """Raise InputError unless the references that taxonomy names can be had."""
+    section = config["taxonomy"]
+    if section["allow_multiple"] and not section["species"]:
+        raise InputError("taxonomy.allow_multiple is true, but taxonomy.species names no species set to find them in")
+    if config["input"]["taxonomy"]:
+        return
+    references.check("taxonomy.training_set", section["training_set"], ("training set",), config["references"])
+    if section["species"]:
+        references.check("taxonomy.species", section["species"], ("species set",), config["references"])
 
 
 def _check_size(config: dict) -> None:

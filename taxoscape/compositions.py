@@ -6,7 +6,6 @@ its inverse is the softmax (Aitchison 1986; Egozcue et al. 2003). Reference: skb
 """
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 
 def closure(x: np.ndarray) -> np.ndarray:
@@ -43,36 +42,7 @@ def clr_inverse(y: np.ndarray) -> np.ndarray:
 
 
 def add_pseudocount(counts: np.ndarray, pseudocount: float = 0.5) -> np.ndarray:
-    """Composition without zeros of counts [..., D]: (counts + pseudocount) / sum.
-
-    Known depth makes it invertible to the counts, zeros included (`remove_pseudocount`).
-    """
+    """Composition without zeros of counts [..., D]: (counts + pseudocount) / sum."""
     if pseudocount <= 0:
         raise ValueError(f"pseudocount={pseudocount} leaves zeros: it must be above 0")
     return closure(np.asarray(counts, dtype=np.float64) + pseudocount)
-
-
-def remove_pseudocount(x: np.ndarray, total: np.ndarray, pseudocount: float = 0.5) -> np.ndarray:
-    """Counts [..., D] (real numbers) of compositions [..., D] made by `add_pseudocount` from `total` [...] reads."""
-    x = np.asarray(x, dtype=np.float64)
-    scale = np.asarray(total, dtype=np.float64)[..., None] + pseudocount * x.shape[-1]
-    return x * scale - pseudocount
-
-
-def replace_zeros(x: np.ndarray, delta: float) -> np.ndarray:
-    """Multiplicative replacement of zeros in compositions [..., D]: x_i = 0 becomes `delta`, the rest shrinks.
-
-    Martin-Fernandez et al. 2003; ratios between parts that are not zero stay. Raises ValueError when a row's zeros
-    would take its whole mass.
-    """
-    x = closure(x)
-    absent = x == 0
-    taken = delta * absent.sum(axis=-1, keepdims=True)
-    if (taken >= 1).any():
-        raise ValueError(f"delta={delta} gives the absent parts the whole mass of a row: choose a smaller one")
-    return np.where(absent, delta, x * (1 - taken))
-
-
-def aitchison(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Aitchison distances [N, M] between compositions [N, D] and [M, D]: ||clr x - clr y||_2."""
-    return cdist(clr(x), clr(y))

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
-from taxoscape import raster, tables
+from taxoscape import raster
 from taxoscape.basis import Basis, load_basis, save_basis
 from taxoscape.compositions import add_pseudocount, closure, clr, clr_inverse
 from taxoscape.errors import InputError, examples
@@ -182,11 +182,6 @@ def image_quality(values: np.ndarray, kept: np.ndarray, basis: Basis, seed: int)
             )
         ],
     }
-
-
-def read_channels(path: str | Path) -> pd.DataFrame:
-    """Read functional profiles (functions/channels.tsv): index taxon, one column a channel, numbers."""
-    return tables.read_tsv(path, "channels").set_index("taxon").astype(np.float64)
 
 
 def save_composition(

@@ -6,7 +6,7 @@ gigabytes: what unpacks to more than ROOM bytes and more than FOLD times its siz
 
 import gzip
 import io
-import stat
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -45,19 +45,22 @@ class Unpacked(io.RawIOBase):
 
 def is_regular(path: str | Path) -> bool:
     """Whether a path leads to a regular file: no folder, pipe or device, link to nowhere or name too long."""
-    try:
-        return stat.S_ISREG(Path(path).stat().st_mode)
-    except (OSError, ValueError):
-        return False
+    return os.path.isfile(path)
 
 
 def regular(path: str | Path, what: str) -> Path:
     """The path of a regular file; raises InputError, which calls it `what`, for anything else."""
     path = Path(path)
     if not is_regular(path):
-        missing = "is a folder, a pipe or a device: give a file" if _stands(path) else "does not exist"
+        missing = "is a folder, a pipe or a device: give a file" if os.path.exists(path) else "does not exist"
         raise InputError(f"{what} {_shortened(path)} {missing}")
     return path
+
+
+def check_named(key: str, path: str) -> None:
+    """Raise InputError unless the path that a key of the config names is a regular file."""
+    if not is_regular(path):
+        raise InputError(f"{key} {path} does not exist (paths are relative to the working directory)")
 
 
 @contextmanager
@@ -83,6 +86,17 @@ def open_binary(path: Path) -> BinaryIO:
 def open_text(path: Path) -> io.TextIOBase:
     """Open a text file (UTF-8, a byte order mark at most), gzipped or not: its first bytes tell, not its name."""
     return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig")
+
+
+@contextmanager
+def opened(path: str | Path, what: str) -> Iterator[io.TextIOBase]:
+    """Open a text file, gzipped or not; InputError, which calls it `what`, where it cannot be read to its end."""
+    path = regular(path, what)
+    try:
+        with open_text(path) as handle:
+            yield handle
+    except CUT as error:
+        raise InputError(f"{what} {path} cannot be read to its end: {error}") from error
 
 
 def read_text(path: str | Path, what: str) -> str:
@@ -113,13 +127,6 @@ def check_zip(path: Path, sound: bool = False) -> None:
         check_unpacked(path, sum(entry.file_size for entry in archive.infolist()))
         if sound and (broken := archive.testzip()):
             raise zipfile.BadZipFile(f"{broken} is damaged")
-
-
-def _stands(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _shortened(thing: object, most: int = 300) -> str:

@@ -5,7 +5,6 @@ every field and target, numbers where they are continuous, text where they are c
 """
 
 import difflib
-import json
 import re
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from taxoscape import splits, tables
 from taxoscape.errors import InputError, examples
+from taxoscape.files import read_json
 
 # Ways to write "not known", in small letters: INSDC's reporting terms, R, pandas, spreadsheets, Qiita.
 # "none" is not among them: for a drug or a diet it is an answer.
@@ -58,7 +58,7 @@ def build_design(config: dict, samples: list[str]) -> tuple[pd.DataFrame, pd.Dat
     design = pd.DataFrame({"group": _join(group)}, index=frame.index)
     design["time"] = numbers(frame[config["time"]["column"]], config) if config["time"] else np.nan
     for name, continuous in columns(config).items():
-        design[name] = numbers(frame[name], config) if continuous else categories(frame[name])
+        design[name] = numbers(frame[name], config) if continuous else clean(frame[name])
     known = design[list(config["fields"])].notna().sum(axis=1)
     few = ~ungrouped & (known < config["min_fields"]).to_numpy()
     why = f"fewer than {config['min_fields']} known fields (metadata.min_fields)"
@@ -135,11 +135,6 @@ def numbers(text: pd.Series, config: dict) -> pd.Series:
     return values
 
 
-def categories(text: pd.Series) -> pd.Series:
-    """Text of a categorical column, None where missing."""
-    return clean(text)
-
-
 def check_targets(design: pd.DataFrame, config: dict) -> None:
     """Raise InputError for a target that nobody has, or of which all samples have the same value."""
     for name, kind in config["targets"].items():
@@ -201,7 +196,7 @@ def read_design(path: str | Path) -> pd.DataFrame:
     The types come from encoding.json, which lies beside it.
     """
     path = Path(path)
-    encoding = json.loads(path.with_name("encoding.json").read_text())
+    encoding = read_json(path.with_name("encoding.json"))
     learned = encoding["fields"] | encoding["targets"]
     frame = tables.read_tsv(path, "design").set_index("sample").astype(object)
     for name in frame.columns.drop("group"):

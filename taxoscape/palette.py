@@ -8,11 +8,12 @@ import biom
 import numpy as np
 import pandas as pd
 
+from taxoscape.taxonomy.lineages import RANKS, named_ranks
+
 # Distinct for the colour-blind too (Okabe & Ito 2008, with two of Tol's muted scheme); the rest is grey.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#882255", "#999933"]
 OTHER, UNASSIGNED = "#8c8c8c", "#c8c8c8"
-LETTERS = {"phylum": "p", "class": "c", "order": "o", "family": "f", "genus": "g"}
-COLOURED = list(LETTERS)  # ranks whose clades have colours
+COLOURED = list(RANKS.values())[1:-1]  # ranks whose clades have colours: phylum to genus
 FEWEST_CLADES = 4  # names that a rank must have to be worth colouring by
 MOST_OF_ONE = 0.6  # share of the taxa that one name may have before a lower rank is taken
 
@@ -64,6 +65,5 @@ def clades_at(lineages: Sequence[str], clades: Clades, rank: str) -> tuple[np.nd
 
 def names_at(lineages: Sequence[str], rank: str) -> list[str]:
     """Name of each lineage `k__..; p__..` at a rank, empty where it has none."""
-    mark = f"{LETTERS[rank]}__"
-    parts = [[part.strip() for part in lineage.split(";")] for lineage in lineages]
-    return [next((part[len(mark) :] for part in some if part.startswith(mark)), "") for some in parts]
+    letter = next(letter for letter, name in RANKS.items() if name == rank)
+    return [named_ranks(lineage).get(letter, "") for lineage in lineages]

@@ -5,6 +5,7 @@ more, and a Python started with it would load the system's libpython instead of 
 """
 
 import os
+from importlib.metadata import version
 
 LIBRARIES = "LD_LIBRARY_PATH"
 before = os.environ.get(LIBRARIES)
@@ -18,4 +19,11 @@ if before is None:
 else:
     os.environ[LIBRARIES] = before
 
-__all__ = ["RRuntimeError", "callbacks", "robjects"]
+__all__ = ["RRuntimeError", "callbacks", "robjects", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of R and of the packages that decide what DADA2 finds."""
+    of_package = robjects.r("function(name) as.character(packageVersion(name))")
+    packages = {name: of_package(name)[0] for name in ("dada2", "ShortRead", "Biostrings")}
+    return {"R": robjects.r("as.character(getRversion())")[0], **packages, "rpy2": version("rpy2")}

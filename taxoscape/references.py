@@ -7,7 +7,6 @@ used by `download` alone, through Python's standard library.
 import csv
 import difflib
 import hashlib
-import json
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -21,7 +20,7 @@ from urllib.request import Request, urlopen
 from taxoscape import inputs
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
-from taxoscape.files import write_json, write_text
+from taxoscape.files import read_json, write_json, write_text
 
 REGISTRY = ROOT / "resources" / "references.tsv"
 BLOCK = 1 << 20  # bytes read at a time
@@ -106,7 +105,7 @@ def fetch(reference: Reference, path: str | Path, lock: str | Path) -> None:
     found = digests(path)
     if reason := _wrong(reference, path, path, found):
         raise InputError(f"{path} is not {reference.name}: {reason}; delete the file to download it again")
-    used = json.loads(Path(lock).read_text())["sha256"] if Path(lock).is_file() else found["sha256"]
+    used = read_json(lock)["sha256"] if Path(lock).is_file() else found["sha256"]
     if used != found["sha256"]:
         raise InputError(
             f"{path} has sha256 {found['sha256']}, but this study has used {reference.name} with {used}: "

@@ -19,6 +19,7 @@ from taxoscape.files import atomic, write_text
 
 BASES = frozenset("ACGTUNRYSWKMBDHV")
 ALIGNED = BASES | frozenset("-.")
+COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 RANK_COLUMNS = ("domain", "kingdom", "phylum", "class", "order", "family", "genus", "species")
 MOST_COLUMNS = 50_000  # of a text; a million take a minute and gigabytes
 ROOM = 10_000_000  # cells of a text that may be lacking
@@ -76,8 +77,8 @@ def counts(table: biom.Table, samples: Iterable[str] | None = None, taxa: Iterab
     """Dense counts [samples, taxa] (int64) in the given order of ids; taxa absent from the table are zero."""
     samples = list(table.ids()) if samples is None else list(samples)
     taxa = list(table.ids("observation")) if taxa is None else list(taxa)
-    rows = _positions(table.ids("observation"), taxa)
-    columns = _positions(table.ids(), samples)
+    rows = pd.Index(table.ids("observation")).get_indexer(taxa)
+    columns = pd.Index(table.ids()).get_indexer(samples)
     if (columns < 0).any():
         missing = [name for name, column in zip(samples, columns, strict=True) if column < 0]
         raise InputError(f"{len(missing)} samples are not in the table: {examples(missing)}")
@@ -115,12 +116,8 @@ def read_fasta(path: str | Path, alphabet: frozenset = BASES, may_be_empty: bool
     Raises InputError for missing, empty or cut files, text before the first header, duplicate ids, ids without a
     sequence and letters outside the alphabet (`ALIGNED` allows gaps).
     """
-    path = inputs.regular(path, "FASTA")
-    try:
-        with inputs.open_text(path) as handle:
-            sequences = _parse_fasta(handle, path, alphabet)
-    except inputs.CUT as error:
-        raise InputError(f"FASTA {path} cannot be read to its end: {error}") from error
+    with inputs.opened(path, "FASTA") as handle:
+        sequences = _parse_fasta(handle, path, alphabet)
     if not sequences and not may_be_empty:
         raise InputError(f"FASTA {path} holds no sequence")
     bare = [name for name, sequence in sequences.items() if not sequence]
@@ -137,6 +134,11 @@ def write_fasta(sequences: dict[str, str], path: str | Path) -> None:
 def sequence_id(sequence: str) -> str:
     """Feature id of an ASV: the MD5 of its sequence, as QIIME 2 names it."""
     return hashlib.md5(sequence.encode(), usedforsecurity=False).hexdigest()
+
+
+def reverse_complement(sequence: str) -> str:
+    """Other strand of a DNA sequence, upper case, of all letters that IUPAC has for bases."""
+    return sequence.upper().replace("U", "T").translate(COMPLEMENT)[::-1]
 
 
 def is_sequence(name: str) -> bool:
@@ -162,6 +164,11 @@ def read_tsv(path: str | Path, what: str) -> pd.DataFrame:
     if header.duplicated().any():
         raise InputError(f"{what} {path} has columns of the same name: {examples(header[header.duplicated()])}")
     return frame.iloc[1:].set_axis(list(header), axis=1).reset_index(drop=True)
+
+
+def read_channels(path: str | Path) -> pd.DataFrame:
+    """Read the functional channels of taxa (functions/channels.tsv): index taxon, one column a channel, shares."""
+    return read_tsv(path, "channels").set_index("taxon").astype(float)
 
 
 def read_taxonomy(path: str | Path) -> pd.Series:
@@ -264,12 +271,7 @@ def _check_ids(path: Path, axis: str, ids: pd.Index) -> None:
         raise InputError(f"table {path} has an empty {axis} id")
 
 
-def _positions(known: Iterable[str], wanted: list[str]) -> np.ndarray:
-    place = {name: index for index, name in enumerate(known)}
-    return np.array([place.get(name, -1) for name in wanted], dtype=np.int64)
-
-
-def _parse_fasta(handle: io.TextIOBase, path: Path, alphabet: frozenset) -> dict[str, str]:
+def _parse_fasta(handle: io.TextIOBase, path: str | Path, alphabet: frozenset) -> dict[str, str]:
     sequences: dict[str, list[str]] = {}
     name = None
     for number, line in enumerate(handle, 1):

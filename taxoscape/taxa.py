@@ -44,7 +44,7 @@ def read_sources(embedding: str | Path, channels: str | Path, taxonomy: str | Pa
     """Read poincare.npz, channels.tsv, taxonomy.tsv and tree.nwk."""
     arrays = read_npz(embedding, ["tips", "radius", "direction"])
     tips, coordinates = pd.Index(arrays["tips"]), arrays["radius"][:, None] * arrays["direction"]
-    genes = tables.read_tsv(channels, "channels").set_index("taxon").astype(float)
+    genes = tables.read_channels(channels)
     lineages = tables.read_taxonomy(taxonomy)
     return Sources(tips, coordinates, genes, lineages, trees.tree_arrays(trees.read_tree(tree)))
 

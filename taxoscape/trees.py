@@ -6,7 +6,7 @@ preorder meets them. `length` is the branch above a node, in substitutions/site;
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -87,11 +87,16 @@ def ancestors_matrix(tree: TreeArrays) -> scipy.sparse.csr_matrix:
     return scipy.sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
-def stretches(tree: TreeArrays) -> tuple[np.ndarray, np.ndarray]:
-    """First tip below each branch [M], and one after the last [M]: a subtree's tips stand next to each other."""
-    size = np.asarray(ancestors_matrix(tree).sum(axis=0), dtype=np.int64).ravel()
-    first = np.searchsorted(tree.tip_node, np.arange(len(tree.parent)))
-    return first, first + size
+def stretches(parent: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First of some `nodes` [n] (tips, ascending) below each branch [M], and one after the last: they are neighbours.
+
+    `parent` [M] of all nodes. Both are equal where no node is below.
+    """
+    below = np.bincount(nodes, minlength=len(parent))
+    first = np.cumsum(below) - below  # nodes that preorder meets before
+    for node in range(len(parent) - 1, 0, -1):
+        below[parent[node]] += below[node]
+    return first, first + below
 
 
 def depths(tree: TreeArrays) -> np.ndarray:
@@ -104,10 +109,7 @@ def depths(tree: TreeArrays) -> np.ndarray:
 
 def levels(tree: TreeArrays) -> np.ndarray:
     """Number of branches between the root and each node [M]."""
-    level = np.zeros(len(tree.parent), dtype=np.int64)
-    for node, above in enumerate(tree.parent[1:], 1):
-        level[node] = level[above] + 1
-    return level
+    return depths(replace(tree, length=np.ones(len(tree.parent)))).astype(np.int64)
 
 
 def patristic_distances(tree: TreeArrays, tips: np.ndarray | None = None) -> np.ndarray:

@@ -69,7 +69,7 @@ def _blocks(counts: np.ndarray, tree: TreeArrays) -> Iterator[tuple[np.ndarray, 
     The tips below a branch are one stretch of the preorder, so their sum is a difference of two running sums: exact
     for whole counts.
     """
-    first, last = stretches(tree)
+    first, last = stretches(tree.parent, tree.tip_node)
     running = np.concatenate([np.zeros((len(counts), 1), counts.dtype), np.cumsum(counts, axis=1)], axis=1)
     used = np.flatnonzero(tree.length > 0)
     for start in range(0, len(used), BLOCK):

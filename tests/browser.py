@@ -1,6 +1,7 @@
 """A headless Chromium for tests of pages: the few WebDriver calls (W3C) they need, over plain HTTP to chromedriver."""
 
 import base64
+import gzip
 import json
 import shutil
 import socket
@@ -12,12 +13,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # A new profile that calls nobody: the pages are local files.
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"]
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that WebDriver gives elements
+
+
+def unpack(text: str) -> tuple[dict, dict[str, np.ndarray]]:
+    """Content and arrays of a packed text, as a page reads them."""
+    whole = gzip.decompress(base64.b64decode(text))
+    start = 4 + int.from_bytes(whole[:4], "little")
+    header = json.loads(whole[4:start])
+    arrays = {}
+    for name, entry in header["arrays"].items():
+        count = int(np.prod(entry["shape"]))
+        array = np.frombuffer(whole, f"<{entry['kind']}", count, start + entry["offset"])
+        arrays[name] = array.reshape(entry["shape"])
+    return header["content"], arrays
 
 
 class Browser:

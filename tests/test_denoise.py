@@ -20,8 +20,9 @@ import yaml
 from conftest import ROOT
 
 from taxoscape import tables
-from taxoscape.denoise import dada, figures, given, merge, options, pseudo, reverse_complement, shards, strand
+from taxoscape.denoise import dada, figures, given, merge, options, pseudo, shards, strand
 from taxoscape.errors import InputError
+from taxoscape.tables import reverse_complement
 
 DEFAULTS = yaml.safe_load((ROOT / "config/config.yaml").read_text())
 CONFIG = DEFAULTS["denoise"]

@@ -15,9 +15,9 @@ from skbio.stats.ordination import pcoa
 from test_trees import random_tree
 
 from taxoscape import metadata, rarefy, tables, trees, unifrac
+from taxoscape.checks import check_diversity
 from taxoscape.compositions import clr
 from taxoscape.diversity import alpha, beta, compare, differential, figures, rarefaction, study
-from taxoscape.diversity.check import check_diversity
 from taxoscape.diversity.compare import comparisons
 from taxoscape.diversity.permanova import compare_distances, field_tests
 from taxoscape.errors import InputError

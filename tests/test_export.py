@@ -16,8 +16,8 @@ from skbio import TreeNode
 from taxoscape import tables
 from taxoscape.digest import ROOT
 from taxoscape.errors import InputError
-from taxoscape.export import biom_file, phyloseq, qiime2, readme
-from taxoscape.export.study import Study, gather, rank_table
+from taxoscape.export import phyloseq, qiime2, readme
+from taxoscape.export.study import Study, gather, rank_table, write_biom
 from taxoscape.phylogeny import rooting
 from taxoscape.trees import read_tree
 
@@ -79,7 +79,7 @@ def test_a_number_column_with_words_in_a_sample_nobody_checked_stays_text(files)
 
 
 def test_biom_format_reads_back_counts_lineages_and_metadata(study, tmp_path):
-    biom_file.write(study, tmp_path / "out.biom")
+    write_biom(study, tmp_path / "out.biom")
     found = biom.load_table(str(tmp_path / "out.biom"))
     np.testing.assert_array_equal(tables.counts(found), tables.counts(study.table))
     assert list(found.ids()) == SAMPLES
@@ -93,7 +93,7 @@ def test_biom_format_reads_back_counts_lineages_and_metadata(study, tmp_path):
 
 def test_two_exports_are_the_same_bytes(study, tmp_path):
     for name in ("first", "second"):
-        biom_file.write(study, tmp_path / f"{name}.biom")
+        write_biom(study, tmp_path / f"{name}.biom")
     assert (tmp_path / "first.biom").read_bytes() == (tmp_path / "second.biom").read_bytes()
 
 
@@ -187,7 +187,7 @@ def test_a_tree_or_sequences_that_lack_taxa_stay_out_of_phyloseq_instead_of_drop
 
 
 def test_r_reads_the_biom_file_with_lineages_and_metadata(study, tmp_path, in_r):
-    biom_file.write(study, tmp_path / "out.biom")
+    write_biom(study, tmp_path / "out.biom")
     code = """
     if (!requireNamespace("rhdf5", quietly = TRUE)) { cat("no rhdf5"); quit() }
     suppressPackageStartupMessages(library(rhdf5))

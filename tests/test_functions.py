@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix as sparse
 from taxoscape import tables
 from taxoscape.errors import InputError
 from taxoscape.files import write_tsv
-from taxoscape.functions import channels, figures, ko_tables, profiles, reference, samples
+from taxoscape.functions import channels, figures, ko_tables, profiles, samples
 from taxoscape.functions.check import check_functions
 
 CHANNELS = ROOT / "resources" / "channels.tsv"
@@ -78,7 +78,7 @@ def test_sixteen_channels_with_every_pathway_once_and_the_source_of_each():
 
 
 def test_short_chain_fatty_acids_are_named_with_enzyme_and_source():
-    acids = channels.read_acids(CHANNELS.with_name("scfa.tsv"))
+    acids = tables.read_tsv(CHANNELS.with_name("scfa.tsv"), "acids")
     assert (acids != "").all(axis=None)
     assert acids.groupby("acid").size().to_dict() == {"acetate": 10, "butyrate": 9, "propionate": 21}
     table = channels.read_channels(CHANNELS)
@@ -376,7 +376,7 @@ def genomes(tmp_path) -> dict[str, str]:
 
 
 def test_gaps_of_an_aligned_reference_are_taken_out(genomes):
-    assert reference.read_sequences(genomes) == {"a": "ACGT", "b": "ACGT", "c": "ACGTT"}
+    assert ko_tables.read_sequences(genomes) == {"a": "ACGT", "b": "ACGT", "c": "ACGTT"}
 
 
 def test_transposed_table_has_the_same_ids(tmp_path, genomes):
@@ -401,7 +401,7 @@ def test_transposed_table_has_the_same_ids(tmp_path, genomes):
 )
 def test_files_of_different_genomes_are_refused_by_name(tmp_path, genomes, key, text, part):
     (tmp_path / "other").write_text(text)
-    message = refusal(reference.read_sequences, genomes | {key: str(tmp_path / "other")})
+    message = refusal(ko_tables.read_sequences, genomes | {key: str(tmp_path / "other")})
     assert part in message
     assert str(tmp_path / "other") in message
 
@@ -630,7 +630,7 @@ def test_held_out_genomes_are_as_close_to_the_truth_as_picrust2(tmp_path, data, 
     assert spearman(ours, truth) >= ASKED[method]
     table, pathways = channels.read_channels(CHANNELS), channels.read_map(given["map"])
     share = channels.shares(theirs, channels.weights(theirs.columns, table, pathways))
-    our_share = channels.read_shares(tmp_path / "results/functions/channels.tsv")
+    our_share = tables.read_channels(tmp_path / "results/functions/channels.tsv")
     assert (our_share - share).abs().sum(axis=1).median() / 2 <= 0.035
     versions = json.loads((tmp_path / "results/functions/versions.json").read_text())
     assert versions["arguments"]["VSEARCH"]["id"] == 0.6

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from browser import chromium
+from browser import chromium, unpack
 from test_raster import make_basis
 
 from taxoscape import raster
 from taxoscape.digest import ROOT
 from taxoscape.palette import choose_clades
-from taxoscape.previews import contrast, courses, differences, gallery, payload
+from taxoscape.previews import contrast, courses, gallery, payload
 
 TEMPLATES = ROOT / "workflow" / "report" / "gallery"
 HOSTILE = "</script><script>window.stolen=1</script><img src=x onerror='window.stolen=1'>"
@@ -76,7 +76,7 @@ def test_what_is_packed_is_unpacked_and_packed_the_same_each_time():
     text = payload.pack(content, arrays)
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", text)
     assert text == payload.pack(content, arrays)
-    returned, found = payload.unpack(text)
+    returned, found = unpack(text)
     assert returned == content
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype
@@ -140,7 +140,7 @@ def two_groups(n=60, shift=1.0, seed=0):
 
 def test_the_difference_is_in_doublings_and_its_interval_as_wide_as_theory_says():
     values, groups, subjects = two_groups(n=200)
-    found = differences.difference(values, groups, subjects, 0)
+    found = contrast.difference(values, groups, subjects, 0)
     first, second = values[groups.first], values[groups.second]
     np.testing.assert_allclose(found.mean, (second.mean(axis=0) - first.mean(axis=0)) / np.log(2))
     error = np.sqrt(first.var(axis=0, ddof=1) / 100 + second.var(axis=0, ddof=1) / 100) / np.log(2)
@@ -150,9 +150,9 @@ def test_the_difference_is_in_doublings_and_its_interval_as_wide_as_theory_says(
 
 def test_more_samples_of_the_same_subjects_make_nobody_surer():
     values, groups, subjects = two_groups()
-    once = differences.difference(values, groups, subjects, 0)
+    once = contrast.difference(values, groups, subjects, 0)
     many = contrast.Contrast(np.repeat(groups.first, 9), np.repeat(groups.second, 9), "first", "second")
-    again = differences.difference(np.repeat(values, 9, axis=0), many, np.repeat(subjects, 9), 0)
+    again = contrast.difference(np.repeat(values, 9, axis=0), many, np.repeat(subjects, 9), 0)
     for name in ("mean", "low", "high"):
         np.testing.assert_allclose(getattr(again, name), getattr(once, name))
     assert again.subjects == (30, 30)
@@ -164,13 +164,13 @@ def test_subjects_in_both_groups_are_drawn_together():
     before = 20 * rng.normal(size=(40, 1)) + np.zeros((40, 50))
     values = np.concatenate([before, before + 0.1 * rng.normal(size=(40, 50))])
     groups = contrast.Contrast(np.arange(80) < 40, np.arange(80) >= 40, "before", "after")
-    found = differences.difference(values, groups, np.tile(np.arange(40), 2), 0)
+    found = contrast.difference(values, groups, np.tile(np.arange(40), 2), 0)
     assert (found.high - found.low).max() < 0.2
 
 
 def test_too_few_subjects_have_no_interval():
     values, groups, _ = two_groups()
-    found = differences.difference(values, groups, np.repeat(list("abcd"), 15), 0)
+    found = contrast.difference(values, groups, np.repeat(list("abcd"), 15), 0)
     assert np.isnan(found.low).all()
     assert np.isnan(found.high).all()
     assert np.isfinite(found.mean).all()

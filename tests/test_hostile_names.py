@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from browser import unpack
 from conftest import ROOT, TINY, environment
 from matplotlib.figure import Figure
 from test_checks import defaults, reads, refused, study, write_sheet  # noqa: F401
@@ -30,7 +31,6 @@ from taxoscape.files import read_npz
 from taxoscape.forecast import animation
 from taxoscape.learning import checkpoint
 from taxoscape.phenotype import saved as phenotype
-from taxoscape.previews.payload import unpack
 from taxoscape.report.parts import Section, Table
 
 # What must pass unchanged.

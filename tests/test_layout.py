@@ -15,12 +15,11 @@ from skbio.stats.ordination import pcoa
 
 from bench._globalgut import prevalent_taxa, tree_distances
 from taxoscape import tables, trees
+from taxoscape.embedding.geometry import embedded_distances, hyperbolic
 from taxoscape.errors import InputError
 from taxoscape.files import write_tsv
 from taxoscape.layout import plane, quality, snap
-from taxoscape.layout.distances import embedded_distances, hyperbolic
-from taxoscape.layout.existing import keep_cells, read_existing
-from taxoscape.layout.newcomers import place_newcomers
+from taxoscape.layout.existing import keep_cells, place_newcomers, read_existing
 from taxoscape.layout.place import lay_out
 from taxoscape.layout.select import check_room, select_taxa
 

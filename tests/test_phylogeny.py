@@ -13,14 +13,14 @@ from conftest import ROOT
 from skbio import DNA, TabularMSA, TreeNode
 from test_trees import random_tree
 
-from taxoscape import checks, tables, trees
+from taxoscape import checks, programs, tables, trees
 from taxoscape.errors import InputError
 from taxoscape.phylogeny import mask, quality, rooting, tools
 from taxoscape.phylogeny.align import align, odd_lengths
 from taxoscape.phylogeny.check import check_phylogeny
 from taxoscape.phylogeny.finish import finish, take
 from taxoscape.phylogeny.infer import infer
-from taxoscape.phylogeny.outgroup import members, root_at_outgroup
+from taxoscape.phylogeny.rooting import members, root_at_outgroup
 
 
 def needs(name: str) -> pytest.MarkDecorator:
@@ -172,7 +172,7 @@ def test_a_given_tree_needs_no_program(monkeypatch):
 
 def test_a_program_that_fails_shows_why():
     with pytest.raises(RuntimeError, match="ended with exit code 2"):
-        tools.run(["ls", "/does/not/exist"])
+        programs.run(["ls", "/does/not/exist"])
 
 
 def test_few_replicates_of_the_ultrafast_bootstrap_are_refused():

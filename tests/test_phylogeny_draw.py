@@ -16,7 +16,7 @@ def test_clades_fill_sectors_and_spokes_are_as_long_as_their_branches(seed):
     tree = trees.tree_arrays(random_tree(40, seed))
     angle, depth = draw.angles(tree), trees.depths(tree)
     assert (np.diff(angle[tree.tip_node]) > 0).all()
-    first, last = trees.stretches(tree)
+    first, last = trees.stretches(tree.parent, tree.tip_node)
     tips = angle[tree.tip_node]
     assert (tips[first] <= angle).all()
     assert (angle <= tips[last - 1]).all()

@@ -242,7 +242,7 @@ def test_sampled_records_are_evenly_spread_whatever_the_blocks(block):
 def test_profile_is_that_of_numpy():
     generator = np.random.default_rng(0)
     scores = generator.integers(2, 41, size=(501, 30))
-    counts = quality.histogram([bytes(row + quality.OFFSET) for row in scores.astype(np.uint8)])
+    counts = quality.counts((scores + quality.OFFSET).astype(np.uint8))
     frame = quality.profile(counts)
     np.testing.assert_allclose(frame["mean"], scores.mean(axis=0))
     for name, share in (("q25", 0.25), ("q50", 0.5), ("q75", 0.75)):
@@ -251,7 +251,7 @@ def test_profile_is_that_of_numpy():
 
 
 def test_reads_of_unequal_length_count_in_their_cycles_only():
-    counts = quality.histogram([b"II", b"I5I"])
+    counts = quality.counts(quality.padded([b"II", b"I5I"]))
     assert counts.sum(axis=1).tolist() == [2, 2, 1]
     assert quality.add(counts, counts[:1]).sum(axis=1).tolist() == [4, 2, 1]
 

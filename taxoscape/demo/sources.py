@@ -21,7 +21,6 @@ RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 SEQUENCES = "ten_16s.100.fa.gz"
 QUALITIES = ("sam1", "sam2")
 FORWARD, REVERSE = "GTGYCAGCMGCCGCGGTAA", "GGACTACNVGGGTWTCTAAT"  # 515F, 806R
-COMPLEMENT = str.maketrans("ACGTYMNVWRKB", "TGCARKNBWYMV")
 IUPAC = {"M": "[AC]", "R": "[AG]", "W": "[AT]", "Y": "[CT]", "K": "[GT]", "V": "[ACG]", "B": "[CGT]", "N": "."}
 CYCLES = 250  # of the simulated reads
 LONGEST = 256  # nt; truncated at 240 and 160, mates still share 144
@@ -75,7 +74,7 @@ def read_reference(path: Path) -> Reference:
 
 def amplicon(sequence: str) -> str:
     """Sequence between 515F and 806R, primers left out; "" where one of them does not match."""
-    primers = FORWARD, REVERSE.translate(COMPLEMENT)[::-1]
+    primers = FORWARD, tables.reverse_complement(REVERSE)
     start, end = ("".join(IUPAC.get(base, base) for base in primer) for primer in primers)
     found = re.search(f"{start}(.*?){end}", sequence)
     return found.group(1) if found else ""

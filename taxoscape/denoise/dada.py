@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version as python_version
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import pandas as pd
 from taxoscape.denoise import options
 from taxoscape.denoise.source import SOURCE
 from taxoscape.errors import InputError
-from taxoscape.r_session import RRuntimeError, callbacks, robjects
+from taxoscape.r_session import RRuntimeError, callbacks, robjects, versions
 
 BINNED = 8  # at most so many distinct qualities: the sequencer rounds them into bins
 AMBIGUOUS = "made up only of A/C/G/T"  # what dada says where a read holds another letter
@@ -202,9 +201,6 @@ def provenance(config: dict, paired: bool, seed: int, error_functions: dict[str,
 
     `error_functions` says by run and direction what the error model was fitted with.
     """
-    version = r()("function(name) as.character(packageVersion(name))")
-    packages = {name: version(name)[0] for name in ("dada2", "ShortRead", "Biostrings")}
-    versions = {"R": r()("as.character(getRversion())")[0], **packages, "rpy2": python_version("rpy2")}
     arguments = options.arguments(config, paired)
     arguments["learnErrors"]["errorEstimationFunction"] = error_functions
-    return {"versions": versions, "seed": seed, "arguments": arguments}
+    return {"versions": versions(), "seed": seed, "arguments": arguments}

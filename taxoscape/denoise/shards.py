@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from taxoscape import tables
-from taxoscape.denoise import dada, options, reverse_complement
+from taxoscape.denoise import dada, options
 from taxoscape.files import whole_folder
 
 DIRECTIONS = ("forward", "reverse")
@@ -141,7 +141,7 @@ def samples_files(
 def expected_sequences(path: str | list, directions: int, config: dict) -> list[list[str]]:
     """Expected amplicons (FASTA, or none) as reads of each direction have them, from their first base on."""
     forward = options.read_priors(path) if path else []
-    both = [forward, [reverse_complement(sequence) for sequence in forward]]
+    both = [forward, [tables.reverse_complement(sequence) for sequence in forward]]
     return [
         [sequence[start:] for sequence in sequences]
         for sequences, start in zip(both[:directions], config["trim_left"], strict=False)

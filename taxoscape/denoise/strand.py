@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from taxoscape import tables
-from taxoscape.denoise import dada, reverse_complement
+from taxoscape.denoise import dada
 from taxoscape.errors import InputError, examples
+from taxoscape.tables import reverse_complement
 
 WORD = 12  # nt; 4^12 words are many times those of a few thousand references
 # Of 15,500 ASVs of six studies (V4 and V3-V4, 100 to 400 nt) the reference knows 20 % of the words or more, and 9 % at

@@ -1,6 +1,5 @@
 """What the jobs of this stage read: the comparisons that the metadata allow, and distances with their samples."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +7,13 @@ import pandas as pd
 
 from taxoscape import metadata
 from taxoscape.diversity.compare import Comparison, comparisons
-from taxoscape.files import read_npz, write_npz
+from taxoscape.files import read_json, read_npz, write_npz
 
 
 def read_comparisons(design: str | Path, encoding: str | Path, config: dict) -> tuple[pd.DataFrame, list[Comparison]]:
     """Design (index sample) and its comparisons by diversity.fields."""
     frame = metadata.read_design(design)
-    learned = json.loads(Path(encoding).read_text())
+    learned = read_json(encoding)
     return frame, comparisons(frame, learned, config["fields"], config["min_group"])
 
 

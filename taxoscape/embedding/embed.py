@@ -11,8 +11,7 @@ import numpy as np
 from skbio import TreeNode
 
 from taxoscape import trees
-from taxoscape.embedding.euclidean import fit_euclidean
-from taxoscape.embedding.fit import fit
+from taxoscape.embedding.fit import fit, fit_euclidean
 from taxoscape.embedding.geometry import polar_distance, to_ball
 from taxoscape.embedding.midpoint import root_at_midpoint
 from taxoscape.embedding.options import EmbeddingOptions, check_embedding
@@ -118,33 +117,34 @@ def pairs_of(points: Points, options: EmbeddingOptions, seed: int) -> Callable[[
 
 def measured(points: Points, radius: np.ndarray, direction: np.ndarray, scale: float, seed: int) -> dict:
     """Quality of polar coordinates, radius [n] and direction [n, d], distances divided by the scale."""
+
+    def between(i: np.ndarray | int, j: np.ndarray | slice) -> np.ndarray:
+        return polar_distance(radius[i], direction[i], radius[j], direction[j])
+
     first, second = sampled_pairs(len(radius), seed)
-    distance = polar_distance(radius[first], direction[first], radius[second], direction[second])
     z = to_ball(radius, direction)
-
-    def distances_from(i: int) -> np.ndarray:
-        return polar_distance(radius[i], direction[i], radius, direction)
-
     return {
         "pairs_evaluated": len(first),
-        **distance_quality(path_lengths(points, first, second), distance / scale),
-        "recall_10nn": neighbour_recall(points, distances_from, seed),
-        "depth_radius": correlation(points.depth, radius),
-        "saturated_pairs": saturated_pairs(distance, z[first], z[second]),
+        **compared(points, between, scale, radius, seed),
+        "saturated_pairs": saturated_pairs(between(first, second), z[first], z[second]),
     }
 
 
 def measured_flat(points: Points, position: np.ndarray, seed: int) -> dict:
     """Quality of Euclidean coordinates [n, d] on the same pairs."""
-    first, second = sampled_pairs(len(position), seed)
-    distance = np.sqrt(((position[first] - position[second]) ** 2).sum(axis=1))
 
-    def distances_from(i: int) -> np.ndarray:
-        return np.sqrt(((position - position[i]) ** 2).sum(axis=1))
+    def between(i: np.ndarray | int, j: np.ndarray | slice) -> np.ndarray:
+        return np.sqrt(((position[i] - position[j]) ** 2).sum(axis=-1))
 
     centre = np.sqrt(((position - position.mean(axis=0)) ** 2).sum(axis=1))
+    return compared(points, between, 1.0, centre, seed)
+
+
+def compared(points: Points, between: Callable, scale: float, radius: np.ndarray, seed: int) -> dict:
+    """Quality of the distances `between(i, j)` of points, divided by the scale, and of their radius [n] as depth."""
+    first, second = sampled_pairs(len(radius), seed)
     return {
-        **distance_quality(path_lengths(points, first, second), distance),
-        "recall_10nn": neighbour_recall(points, distances_from, seed),
-        "depth_radius": correlation(points.depth, centre),
+        **distance_quality(path_lengths(points, first, second), between(first, second) / scale),
+        "recall_10nn": neighbour_recall(points, lambda i: between(i, slice(None)), seed),
+        "depth_radius": correlation(points.depth, radius),
     }

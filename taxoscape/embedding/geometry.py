@@ -7,6 +7,7 @@ deep points do not cancel.
 """
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 
 def polar_distance(
@@ -16,9 +17,30 @@ def polar_distance(
 
     d = 2 asinh sqrt(sinh^2((r1 - r2)/2) + sinh r1 sinh r2 |u1 - u2|^2 / 4)
     """
-    chord = ((direction1 - direction2) ** 2).sum(axis=-1)
+    return _across(radius1, radius2, ((direction1 - direction2) ** 2).sum(axis=-1))
+
+
+def hyperbolic(radius: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Distances [n, n] between points (radius [n], direction [n, d] of length 1)."""
+    # Not 2 - 2 u1.u2: sinh r1 sinh r2 would blow its rounding error up.
+    return _across(radius[:, None], radius[None, :], cdist(direction, direction, "sqeuclidean"))
+
+
+def _across(radius1: np.ndarray, radius2: np.ndarray, chord: np.ndarray) -> np.ndarray:
     half = np.sinh((radius1 - radius2) / 2) ** 2 + np.sinh(radius1) * np.sinh(radius2) * chord / 4
     return 2 * np.arcsinh(np.sqrt(half))
+
+
+def tips_of(poincare: dict[str, np.ndarray], taxa: list[str]) -> np.ndarray:
+    """Places [n] of taxa among the tips of an embedding (embedding/poincare.npz)."""
+    place = {name: index for index, name in enumerate(poincare["tips"])}
+    return np.array([place[taxon] for taxon in taxa])
+
+
+def embedded_distances(poincare: dict[str, np.ndarray], taxa: list[str]) -> np.ndarray:
+    """Distances [n, n] in substitutions/site (d_H / scale) between `taxa` of an embedding (embedding/poincare.npz)."""
+    chosen = tips_of(poincare, taxa)
+    return hyperbolic(poincare["radius"][chosen], poincare["direction"][chosen]) / float(poincare["scale"])
 
 
 def to_ball(radius: np.ndarray, direction: np.ndarray) -> np.ndarray:

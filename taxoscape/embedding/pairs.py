@@ -12,6 +12,7 @@ import numpy as np
 
 from taxoscape.compiled import compiled
 from taxoscape.embedding.points import Points, path_lengths
+from taxoscape.trees import stretches
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def stratified_pairs(points: Points, partners: int, seed: int) -> Pairs:
     All of them where there are no more. On 2,500 tips of a real tree, 2 by this rule fit as well as 16 at every
     ancestor do, with a fifth fewer pairs.
     """
-    first_below, last_below = clade_stretches(points)
+    first_below, last_below = stretches(points.parent, points.node)
     generator = np.random.default_rng(seed)
     sizes = _across(points.parent, points.node, first_below, last_below, partners)
     start = np.concatenate([[0], np.cumsum(sizes)])
@@ -52,16 +53,6 @@ def stratified_pairs(points: Points, partners: int, seed: int) -> Pairs:
     first = np.repeat(np.arange(len(sizes)), sizes)
     lengths = path_lengths(points, np.minimum(first, second), np.maximum(first, second))
     return Pairs(start, second, lengths, weight)
-
-
-def clade_stretches(points: Points) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past the last point below each node [M]; equal where there is none."""
-    below = np.zeros(len(points.parent), dtype=np.int64)
-    below[points.node] = 1
-    first = np.concatenate([[0], np.cumsum(below)[:-1]])  # points met before the node, in preorder
-    for node in range(len(below) - 1, 0, -1):
-        below[points.parent[node]] += below[node]
-    return first, first + below
 
 
 @compiled()

@@ -45,6 +45,13 @@ def gather(files: dict, config: dict) -> Study:
     )
 
 
+def write_biom(study: Study, path: str | Path) -> None:
+    """Write BIOM 2.1 (HDF5): `taxonomy` (list of ranks) per feature, every metadata column as text per sample."""
+    ids = study.table.ids("observation"), study.table.ids()
+    ranks = [{"taxonomy": taxon.split("; ")} for taxon in study.taxonomy["Taxon"]]
+    tables.write_table(study.table.matrix_data.T, *ids, path, ranks, study.samples.to_dict("records"))
+
+
 def sample_metadata(samples: list[str], config: dict, splits: pd.DataFrame) -> pd.DataFrame:
     """All columns of the study's metadata for these samples, and how each was used; unnamed columns are left out.
 

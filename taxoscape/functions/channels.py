@@ -17,22 +17,17 @@ from taxoscape.errors import InputError, examples
 def read_channels(path: str | Path) -> pd.DataFrame:
     """Read resources/channels.tsv: channel, kind (pathway | ko), id, note, source. Channels keep the order of the file.
 
-    A row of kind `list` stands for the KOs of another file beside it, as read_acids reads it.
+    A row of kind `list` represents the KOs of another file beside it: ko, acid, route, ec, enzyme, source (scfa.tsv).
     """
     frame = tables.read_tsv(path, "channels")
     parts = []
     for row in frame.itertuples():
         if row.kind == "list":
-            kos = read_acids(Path(path).with_name(row.id))
+            kos = tables.read_tsv(Path(path).with_name(row.id), "short-chain fatty acids")
             parts.append(pd.DataFrame({"channel": row.channel, "kind": "ko", "id": kos["ko"], "note": kos["enzyme"]}))
         else:
             parts.append(frame.loc[[row.Index]])
     return pd.concat(parts, ignore_index=True).fillna({"source": "scfa.tsv"})
-
-
-def read_acids(path: str | Path) -> pd.DataFrame:
-    """Read resources/scfa.tsv: ko, acid (acetate | butyrate | propionate), route, ec, enzyme, source."""
-    return tables.read_tsv(path, "short-chain fatty acids")
 
 
 def acid_copies(copies: pd.DataFrame, acids: pd.DataFrame) -> pd.DataFrame:
@@ -77,11 +72,6 @@ def shares(copies: pd.DataFrame, weight: pd.DataFrame) -> pd.DataFrame:
     mapped = pd.DataFrame(copies.to_numpy(dtype=float) @ weight.to_numpy(), copies.index, weight.columns)
     mapped[mapped.sum(axis=1) == 0] = 1.0
     return mapped.div(mapped.sum(axis=1), axis=0)
-
-
-def read_shares(path: str | Path) -> pd.DataFrame:
-    """Read the channel shares that profile_functions wrote: index taxon, one column a channel."""
-    return tables.read_tsv(path, "channels").set_index("taxon").astype(float)
 
 
 def with_mapped(copies: pd.DataFrame, weight: pd.DataFrame) -> pd.DataFrame:

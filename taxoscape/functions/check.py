@@ -35,8 +35,7 @@ def check_functions(config: dict) -> None:
     files = {f"functions.reference.{name}": section["reference"].get(name) for name in NEEDS[method]}
     if finished:
         files.pop("functions.reference.ko")
-        if not inputs.is_regular(finished):
-            raise InputError(f"input.ko {finished} does not exist (paths are relative to the working directory)")
+        inputs.check_named("input.ko", finished)
     if section["method"] in COPIES and section["reference"].get("copies"):
         files["functions.reference.copies"] = section["reference"]["copies"]
     for key, path in files.items():

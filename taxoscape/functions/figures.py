@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from taxoscape.figures import save
+from taxoscape.taxonomy.lineages import RANKS, UNASSIGNED, named_ranks
 
 GENERA = 25  # rows of the heat map
 LIMIT = 2.5  # standard deviations at the ends of the colours
@@ -21,9 +22,10 @@ AXES = {
 
 def genus_of(taxon: str) -> str:
     """Name of a lineage at the genus, or else `Family (family)` and so on; `Unassigned` without any."""
-    ranks = {"g": "", "f": " (family)", "o": " (order)", "c": " (class)", "p": " (phylum)", "k": " (kingdom)"}
-    names = dict(part.split("__", 1) for part in taxon.split("; ") if "__" in part)
-    return next((names[letter] + what for letter, what in ranks.items() if names.get(letter)), "Unassigned")
+    named = named_ranks(taxon)
+    if "g" in named:
+        return named["g"]
+    return next((f"{named[letter]} ({RANKS[letter]})" for letter in "focpk" if letter in named), UNASSIGNED)
 
 
 def genus_channels(channels: pd.DataFrame, genera: pd.Series, reads: pd.Series) -> tuple[pd.DataFrame, pd.Series]:

@@ -1,15 +1,13 @@
-"""Tables of KO copies per genome or taxon, and of its 16S copies: read, checked and written."""
+"""Reference genomes in PICRUSt2's layout: KO copies per genome or taxon, 16S copies and sequences, read and checked."""
 
-import io
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from taxoscape import inputs, tables
+from taxoscape import inputs, tables, trees
 from taxoscape.errors import InputError, examples
 from taxoscape.files import write_text
 
@@ -48,7 +46,7 @@ def read_ids(path: str | Path) -> list[str]:
     header = _header(path)
     if not _all_ko(header):
         return header
-    with _opened(path) as handle:
+    with inputs.opened(path, "KO table") as handle:
         handle.readline()
         return [line.partition("\t")[0].strip('"') for line in handle]
 
@@ -69,6 +67,25 @@ def read_copies(path: str | Path, references: list[str]) -> np.ndarray:
     return copies.to_numpy()
 
 
+def read_sequences(files: dict[str, str]) -> dict[str, str]:
+    """Read the 16S sequences without their gaps; `files` names sequences and ko, and perhaps copies and tree.
+
+    Raises InputError when a sequence has no row of KO copies, no 16S copies or no tip.
+    """
+    sequences = tables.read_fasta(files["sequences"], tables.ALIGNED)
+    _check_genomes("functions.reference.ko", files["ko"], "row", sequences, set(read_ids(files["ko"])))
+    if "tree" in files:
+        tips = {tip.name for tip in trees.read_tree(files["tree"]).tips()}
+        _check_genomes("functions.reference.tree", files["tree"], "tip", sequences, tips)
+    if "copies" in files:
+        read_copies(files["copies"], list(sequences))
+    bare = {name: sequence.replace("-", "").replace(".", "") for name, sequence in sequences.items()}
+    gaps = [name for name, sequence in bare.items() if not sequence]
+    if gaps:
+        raise InputError(f"functions.reference.sequences {files['sequences']} holds only gaps for {examples(gaps)}")
+    return bare
+
+
 def write_ko(copies: pd.DataFrame, path: str | Path) -> None:
     """Write copies [taxa, KO] as TSV, first column `taxon`; means are rounded, KOs that no taxon has are left out."""
     copies = copies.loc[:, (copies != 0).any()]
@@ -85,25 +102,14 @@ def _all_ko(names: Iterable[str]) -> bool:
     return len(names) > 0 and all(KO.fullmatch(name) for name in names)
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[io.TextIOBase]:
-    """The lines of a KO table; InputError where it cannot be read to its end."""
-    path = inputs.regular(path, "KO table")
-    try:
-        with inputs.open_text(path) as handle:
-            yield handle
-    except inputs.CUT as error:
-        raise InputError(f"KO table {path} cannot be read to its end: {error}") from error
-
-
 def _header(path: str | Path) -> list[str]:
-    with _opened(path) as handle:
+    with inputs.opened(path, "KO table") as handle:
         return [name.strip('"') for name in handle.readline().rstrip("\r\n").split("\t")[1:]]
 
 
 def _read_rows(path: str | Path, width: int, wanted: set[str] | None) -> pd.DataFrame:
     names, rows = [], []
-    with _opened(path) as handle:
+    with inputs.opened(path, "KO table") as handle:
         handle.readline()
         for number, line in enumerate(handle, 2):
             name, _, cells = line.rstrip("\r\n").partition("\t")
@@ -124,3 +130,12 @@ def _numbers(cells: str, width: int, where: str) -> np.ndarray:
     if not (np.isfinite(row) & (row >= 0)).all():
         raise InputError(f"{where} holds a negative or infinite number of copies, or none")
     return row
+
+
+def _check_genomes(key: str, path: str, part: str, sequences: dict[str, str], known: set[str]) -> None:
+    lacking = [name for name in sequences if name not in known]
+    if lacking:
+        raise InputError(
+            f"{key} {path} has no {part} for {len(lacking):,} of the {len(sequences):,} sequences of "
+            f"functions.reference.sequences ({examples(lacking)}): give the files of one set of genomes"
+        )

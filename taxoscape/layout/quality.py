@@ -7,9 +7,10 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.manifold import trustworthiness
 
+from taxoscape.taxonomy.lineages import RANKS
+
 NEIGHBOURS = 10
 PURITY_NEIGHBOURS = 5
-RANKS = {"k": "kingdom", "p": "phylum", "c": "class", "o": "order", "f": "family", "g": "genus"}
 
 
 def neighbour_recall(distances: np.ndarray, cells: np.ndarray, neighbours: int) -> float:
@@ -29,14 +30,10 @@ def ranks(lineages: list[str]) -> pd.DataFrame:
     """Lineages `k__..; p__..` as columns kingdom ... genus, the whole lineage to that rank; empty = unassigned."""
     rows = []
     for lineage in lineages:
-        names, path = dict.fromkeys(RANKS.values(), ""), []
-        for part in (part.strip() for part in lineage.split(";")):
-            path.append(part)
-            letter, _, name = part.partition("__")
-            if letter in RANKS and name:
-                names[RANKS[letter]] = "; ".join(path)
-        rows.append(names)
-    return pd.DataFrame(rows, columns=list(RANKS.values()), dtype=object)
+        parts = [part.strip() for part in lineage.split(";")]
+        named = [(part[0], end) for end, part in enumerate(parts, 1) if part[1:3] == "__" and part[3:]]
+        rows.append({RANKS.get(letter): "; ".join(parts[:end]) for letter, end in named})
+    return pd.DataFrame(rows, columns=list(RANKS.values())[:-1], dtype=object).fillna("")
 
 
 def purity(distances: np.ndarray, names: np.ndarray, neighbours: int = PURITY_NEIGHBOURS) -> float | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from taxoscape import programs
 from taxoscape.errors import InputError, examples
 from taxoscape.phylogeny import tools
 from taxoscape.tables import ALIGNED, read_fasta
@@ -20,11 +21,7 @@ def align(sequences: dict[str, str], config: dict, threads: int) -> tuple[dict[s
     The alignment does not depend on the number of threads: refinement, the one step in which threads race, has one.
     Raises InputError for fewer than two sequences.
     """
-    if len(sequences) < 2:
-        raise InputError(
-            f"a tree needs at least 2 sequences, {len(sequences)} of the features have one: "
-            "name a FASTA in input.sequences or a tree in input.tree"
-        )
+    check_enough(sequences)
     chosen = options(config, len(sequences))
     odd = odd_lengths(sequences)
     print(f"{len(odd)} of {len(sequences):,} sequences are of another length than the rest ({examples(odd)})")
@@ -32,9 +29,18 @@ def align(sequences: dict[str, str], config: dict, threads: int) -> tuple[dict[s
         plain = Path(folder, "plain.fasta")
         names = tools.numbered(sequences, plain)
         command = [tools.program("MAFFT"), *chosen, "--thread", str(threads), "--threadit", "0", str(plain)]
-        Path(folder, "aligned.fasta").write_text(tools.run(command))
+        Path(folder, "aligned.fasta").write_text(programs.run(command))
         found = read_fasta(Path(folder, "aligned.fasta"), ALIGNED)
     return {names[number]: found[number] for number in names}, tools.call("MAFFT", chosen)
+
+
+def check_enough(sequences: dict[str, str]) -> None:
+    """Raise InputError for fewer than two sequences."""
+    if len(sequences) < 2:
+        raise InputError(
+            f"a tree needs at least 2 sequences, {len(sequences)} of the features have one: "
+            "name a FASTA in input.sequences or a tree in input.tree"
+        )
 
 
 def options(config: dict, count: int) -> list[str]:

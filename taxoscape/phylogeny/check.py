@@ -60,11 +60,7 @@ def _check_reference(settings: dict) -> None:
     for key in ("alignment", "tree"):
         if not reference[key]:
             raise InputError(f"phylogeny.method is insertion, but phylogeny.reference.{key} names no file")
-        if not inputs.is_regular(reference[key]):
-            raise InputError(
-                f"phylogeny.reference.{key} {reference[key]} does not exist "
-                "(paths are relative to the working directory)"
-            )
+        inputs.check_named(f"phylogeny.reference.{key}", reference[key])
     model = reference["model"]
     if placer == "raxml" and model:
         raise InputError(

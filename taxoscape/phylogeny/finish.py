@@ -7,8 +7,15 @@ import pandas as pd
 from skbio import TreeNode
 
 from taxoscape import tables
-from taxoscape.phylogeny.outgroup import members, root_at_outgroup
-from taxoscape.phylogeny.rooting import cap_pendants, clamp_lengths, is_rooted, root_at_midpoint, shear
+from taxoscape.phylogeny.rooting import (
+    cap_pendants,
+    clamp_lengths,
+    is_rooted,
+    members,
+    root_at_midpoint,
+    root_at_outgroup,
+    shear,
+)
 
 
 def finish(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from skbio import TreeNode
 
+from taxoscape import programs
 from taxoscape.errors import InputError
 from taxoscape.phylogeny import tools
 from taxoscape.phylogeny.rooting import named_tree
@@ -31,10 +32,10 @@ def infer(aligned: dict[str, str], config: dict, seed: int) -> tuple[TreeNode, d
         names = tools.numbered(aligned, plain)
         if name == "IQ-TREE":
             _enough(aligned)
-            tools.run([tools.program(name), "-s", str(plain), "--prefix", f"{folder}/tree", *chosen])
+            programs.run([tools.program(name), "-s", str(plain), "--prefix", f"{folder}/tree", *chosen])
             text = Path(folder, "tree.treefile").read_text()
         else:
-            text = tools.run([tools.program(name), *chosen, str(plain)])
+            text = programs.run([tools.program(name), *chosen, str(plain)])
     return named_tree(text, names), tools.call(name, chosen) | {"support": SUPPORTS[support(config)]}
 
 

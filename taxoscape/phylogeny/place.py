@@ -5,15 +5,17 @@ S. A. Berger, D. Krompass, A. Stamatakis, Performance, accuracy, and web server 
 sequence reads under maximum likelihood, Syst. Biol. 60 (2011).
 """
 
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from skbio import TreeNode
 
+from taxoscape import programs
 from taxoscape.errors import InputError, examples
+from taxoscape.files import read_json
 from taxoscape.phylogeny import tools
+from taxoscape.phylogeny.align import check_enough
 from taxoscape.phylogeny.graft import read_placements, write_placements
 from taxoscape.phylogeny.reference import carry_over, mark_edges
 from taxoscape.phylogeny.rooting import newick
@@ -34,11 +36,7 @@ def add_to_reference(
 
     Raises InputError for fewer than two sequences, ids that the reference has too, and sequences that find no place.
     """
-    if len(sequences) < 2:
-        raise InputError(
-            f"a tree needs at least 2 sequences, {len(sequences)} of the features have one: "
-            "name a FASTA in input.sequences or a tree in input.tree"
-        )
+    check_enough(sequences)
     both = [name for name in sequences if name in reference]
     if both:
         raise InputError(
@@ -51,7 +49,7 @@ def add_to_reference(
         names = tools.numbered(sequences, ours, "q")
         tools.numbered(reference, theirs, "r")
         command = [tools.program("MAFFT"), *chosen, "--thread", str(threads), "--addfragments", str(ours), str(theirs)]
-        together.write_text(tools.run(command))
+        together.write_text(programs.run(command))
         found = read_fasta(together, ALIGNED)
     rows = {names[number]: found[number] for number in names}
     bare = [name for name, row in rows.items() if not row.strip("-")]
@@ -96,8 +94,8 @@ def _raxml(folder: Path, model: None) -> tuple[dict, dict]:
     parts = [read_fasta(folder / f"{name}.fasta", ALIGNED) for name in ("references", "queries")]
     write_fasta(parts[0] | parts[1], folder / "all.fasta")
     files = ["-s", str(folder / "all.fasta"), "-t", str(folder / "tree.nwk"), "-w", str(folder), "-n", "placed"]
-    print(tools.run([tools.program("RAxML"), *chosen, "-T", "2", *files]))
-    return json.loads((folder / "RAxML_portableTree.placed.jplace").read_text()), tools.call("RAxML", chosen)
+    print(programs.run([tools.program("RAxML"), *chosen, "-T", "2", *files]))
+    return read_json(folder / "RAxML_portableTree.placed.jplace"), tools.call("RAxML", chosen)
 
 
 def _epa_ng(folder: Path, model: str) -> tuple[dict, dict]:
@@ -105,5 +103,5 @@ def _epa_ng(folder: Path, model: str) -> tuple[dict, dict]:
     model = str(Path(model).resolve()) if Path(model).is_file() else model
     files = {"--tree": "tree.nwk", "--ref-msa": "references.fasta", "--query": "queries.fasta"}
     paths = [part for flag, name in files.items() for part in (flag, str(folder / name))]
-    print(tools.run([tools.program("EPA-ng"), *paths, "--model", model, "--outdir", str(folder), "--threads", "1"]))
-    return json.loads((folder / "epa_result.jplace").read_text()), tools.call("EPA-ng", ["--model", model])
+    print(programs.run([tools.program("EPA-ng"), *paths, "--model", model, "--outdir", str(folder), "--threads", "1"]))
+    return read_json(folder / "epa_result.jplace"), tools.call("EPA-ng", ["--model", model])

@@ -118,7 +118,7 @@ def clade_agreement(tree: TreeArrays, taxa: Sequence[str]) -> dict:
     A taxon is a clade when the tips below its last common ancestor that have a name at this rank are all its own.
     """
     names = [rank_names(taxon) for taxon in taxa]
-    first, last = trees.stretches(tree)
+    first, last = trees.stretches(tree.parent, tree.tip_node)
     joins = tree.parent[tree.tip_node[:-1] + 1]
     result = {}
     for level, rank in enumerate(RANKS.values()):

@@ -48,16 +48,6 @@ def version(name: str) -> str:
     return re.search(r"\d+\.\d+[\w.]*", done.stdout + done.stderr)[0]
 
 
-def run(command: list[str]) -> str:
-    """Run a program -> its standard output; what it says on standard error goes to the log."""
-    print(" ".join(command))
-    done = subprocess.run(command, capture_output=True, text=True)
-    print(done.stderr)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr[-500:]}")
-    return done.stdout
-
-
 def call(name: str, options: list[str]) -> dict:
     """The record of a call: version of the program, and the options that decide its result."""
     return {"versions": {name: version(name)}, "arguments": {name: " ".join(options)}}

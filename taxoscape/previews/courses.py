@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from taxoscape.previews.contrast import FEWEST
-from taxoscape.previews.differences import COVERAGE, DRAWS, FEWEST_SUBJECTS
+from taxoscape.previews.contrast import COVERAGE, DRAWS, FEWEST, FEWEST_SUBJECTS
 from taxoscape.scoring.bootstrap import bootstrap_weights
 
 MOST_STEPS = 12
@@ -60,7 +59,7 @@ def steps(times: np.ndarray, encoding: dict) -> tuple[np.ndarray, list[str]]:
 
 
 def mean_interval(values: np.ndarray, subjects: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval [K], [K] of the mean of values [n, K], subjects [n] drawn anew (as in `differences`).
+    """Percentile interval [K], [K] of the mean of values [n, K], subjects [n] drawn anew (as in `contrast`).
 
     NaN where there are fewer than FEWEST_SUBJECTS of them.
     """

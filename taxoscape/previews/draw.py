@@ -63,15 +63,9 @@ def draw_channels(basis: Basis, mean: np.ndarray, samples: int) -> Figure:
     seen = ratio[np.isfinite(ratio) & (weight > paint.FAINTEST)]
     limit = float(np.clip(np.quantile(np.abs(seen), 0.98), 0.1, 2.0)) if len(seen) else 1.0
     opacity = np.where(weight > 0, paint.strength(weight), 0.0)
-    rows = -(-len(share) // 4)
-    height = 2.45 * rows + 1.5
-    figure = Figure(figsize=(9.6, height))
-    axes = figure.subplots(rows, 4, squeeze=False)
+    figure, axes, height = _sheet(len(share), 4, 2.45, 1.5)
     shade = matplotlib.colormaps["RdBu_r"]
-    for place, ax in enumerate(axes.flat):
-        if place >= len(share):
-            ax.axis("off")
-            continue
+    for place, ax in enumerate(axes):
         pixels = shade(0.5 + np.clip(np.nan_to_num(ratio[place], neginf=-9) / limit, -1, 1) / 2)
         pixels[..., 3] = opacity
         _land(ax, basis)
@@ -106,15 +100,8 @@ def draw_samples(
     """Samples side by side on the same map, four to a row: hue = clade, opacity = share of reads; shares [n, D]."""
     clade, colours = clades_at(lineages, clades, clades.rank)
     palette = np.array([colors.to_rgb(colours[name]) for name in clade])
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
-    height = 2.55 * rows + 1.9
-    figure = Figure(figsize=(9.6, height))
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(names):
-            ax.axis("off")
-            continue
+    figure, axes, height = _sheet(len(names), min(4, len(names)), 2.55, 1.9)
+    for place, ax in enumerate(axes):
         hue, weight = paint.local_mean(shares[place], palette, basis)
         opacity = np.where(weight > 0, paint.strength(weight), 0.0)
         _land(ax, basis)
@@ -208,6 +195,16 @@ def draw_noise(quality: dict) -> Figure:
     )
     figure.subplots_adjust(left=0.12, right=0.97, bottom=0.14, top=0.82)
     return figure
+
+
+def _sheet(count: int, columns: int, row: float, rest: float) -> tuple[Figure, list[Axes], float]:
+    """Figure with `count` panels, so many to a row, and its height (inches): `row` for each row, and the `rest`."""
+    rows = -(-count // columns)
+    figure = Figure(figsize=(9.6, row * rows + rest))
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for ax in axes[count:]:
+        ax.axis("off")
+    return figure, axes[:count], row * rows + rest
 
 
 def _name_families(ax: Axes, basis: Basis, lineages: list[str]) -> None:

@@ -4,41 +4,25 @@ The page holds counts, kernels and profiles rather than pictures, and rasterizes
 the ones that taxoscape.raster works with, so that its pixels are the images' own.
 """
 
-import json
 from pathlib import Path
 
 import jinja2
 import numpy as np
 import pandas as pd
 
-from taxoscape import images, raster
+from taxoscape import images, raster, tables
 from taxoscape.basis import Basis
+from taxoscape.digest import ROOT
+from taxoscape.files import read_json
 from taxoscape.palette import COLOURED, Clades, clades_at, names_at
 from taxoscape.previews import paint
-from taxoscape.previews.contrast import spaced
+from taxoscape.previews.contrast import COVERAGE, DRAWS, MOST, Difference, difference, spaced, strongest_contrasts
 from taxoscape.previews.courses import mean_courses
-from taxoscape.previews.differences import COVERAGE, DRAWS, MOST, Difference, difference, strongest_contrasts
 from taxoscape.previews.payload import pack, whole_numbers
 
 # What a channel is called and holds; channels of a user's own table keep their names.
-WORDS = {
-    "carbohydrate": ("Carbohydrates", "breaking down and making sugars, starch and fermentation acids"),
-    "amino_acid": ("Amino acids", "making and breaking down amino acids"),
-    "lipid": ("Lipids", "fatty acids and membrane lipids"),
-    "energy": ("Energy", "respiration, methane, nitrogen and sulfur metabolism"),
-    "vitamin_cofactor": ("Vitamins and cofactors", "making B vitamins, vitamin K, folate, haem"),
-    "scfa": ("Short-chain fatty acids", "last steps to acetate, propionate and butyrate"),
-    "replication_repair": ("DNA replication and repair", "copying and mending DNA"),
-    "transcription": ("Transcription", "RNA polymerase and its factors"),
-    "translation": ("Translation", "ribosomes, tRNA"),
-    "membrane_transport": ("Membrane transport", "ABC transporters, sugar uptake (PTS), secretion"),
-    "signal_transduction": ("Signal transduction", "two-component systems"),
-    "motility": ("Motility", "flagella and chemotaxis"),
-    "nucleotide": ("Nucleotides", "purines and pyrimidines"),
-    "glycan_cell_wall": ("Glycans and cell wall", "peptidoglycan, lipopolysaccharide, breaking down host glycans"),
-    "folding_degradation": ("Protein folding and breakdown", "chaperones, proteases, export"),
-    "xenobiotic_secondary": ("Foreign and secondary compounds", "drugs, pollutants, terpenoids, antibiotics"),
-}
+LISTED = tables.read_tsv(ROOT / "workflow" / "report" / "gallery" / "channels.tsv", "words of channels")
+WORDS = {name: words for name, *words in LISTED.itertuples(index=False, name=None)}
 METHODS = {
     "nearest": "the most similar reference genomes",
     "picrust2": "PICRUSt2",
@@ -105,7 +89,7 @@ def compare(counts: np.ndarray, basis: Basis, design: pd.DataFrame, encoding: di
     """Content and arrays of the groups: means of both (shares) and their differences, over training samples [N, D]."""
     values = images.raw_values(counts, "clr", basis.pseudocount)
     shares = images.shares(counts)
-    offered = strongest_contrasts(values, design, encoding)
+    offered = strongest_contrasts(values, design, encoding["targets"] | encoding["fields"])
     found = [difference(values, groups, design["group"].to_numpy(), seed) for groups in offered[:MOST]]
     content = {
         "groups": [_described(entry) for entry in found],
@@ -134,7 +118,7 @@ def page(folder: str | Path, content: dict, arrays: dict, **words: object) -> st
 
 def functions_note(quality: str | Path) -> str:
     """Say where the channels come from; empty where the study has none (functions.method none)."""
-    found = json.loads(Path(quality).read_text())
+    found = read_json(quality)
     if found["method"] == "none":
         return ""
     return (

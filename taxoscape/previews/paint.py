@@ -6,7 +6,7 @@ import numpy as np
 
 from taxoscape import raster
 from taxoscape.basis import Basis
-from taxoscape.layout.quality import RANKS
+from taxoscape.taxonomy.lineages import RANKS, named_ranks
 
 FAINTEST, FULL = 1e-4, 1e-1  # share of reads in a pixel that is drawn faintly, and in full colour
 
@@ -31,21 +31,13 @@ def strength(share: np.ndarray) -> np.ndarray:
     return np.clip(0.15 + 0.85 * place, 0, 1)
 
 
-def last_name(lineage: str) -> str:
-    """Last name of a lineage that is not empty: `k__B; p__Firmicutes; c__` -> `Firmicutes`."""
-    parts = [part.strip().partition("__") for part in lineage.split(";")]
-    names = [name if mark else letter for letter, mark, name in parts]
-    return next((name for name in reversed(names) if name), "")
-
-
 def full_name(lineage: str) -> str:
     """Name of a taxon for a reader: the genus with its species, or the last rank named (`Lachnospiraceae (family)`)."""
-    parts = [part.strip().partition("__") for part in lineage.split(";")]
-    named = [(letter, name) for letter, mark, name in parts if mark and name]
+    named = named_ranks(lineage)
     if not named:
         return "unassigned"
-    letter, name = named[-1]
+    letter, name = list(named.items())[-1]
     if letter == "s":
-        genus = next((name for letter, name in named if letter == "g"), "")
+        genus = named.get("g", "")
         return name if name.startswith(genus) else f"{genus} {name}"
     return name if letter == "g" else f"{name} ({RANKS.get(letter, 'rank ' + letter)})"

@@ -33,19 +33,6 @@ def pack(content: dict, arrays: dict[str, np.ndarray]) -> str:
     return base64.b64encode(gzip.compress(whole, compresslevel=9, mtime=0)).decode()
 
 
-def unpack(text: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """Content and arrays of a packed text, as the page reads them."""
-    whole = gzip.decompress(base64.b64decode(text))
-    start = 4 + int.from_bytes(whole[:4], "little")
-    header = json.loads(whole[4:start])
-    arrays = {}
-    for name, entry in header["arrays"].items():
-        count = int(np.prod(entry["shape"]))
-        array = np.frombuffer(whole, f"<{entry['kind']}", count, start + entry["offset"])
-        arrays[name] = array.reshape(entry["shape"])
-    return header["content"], arrays
-
-
 def whole_numbers(counts: np.ndarray) -> np.ndarray:
     """Counts in the smallest kind that holds them."""
     counts = np.asarray(counts)

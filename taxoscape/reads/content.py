@@ -42,7 +42,7 @@ class Content:
         scores, codes = quality.padded(block.qualities), CODES[quality.padded(block.sequences)]
         self.histogram = quality.add(self.histogram, quality.counts(scores))
         self.bases = quality.add(self.bases, _by_cycle(codes))
-        self.lengths = _sum(self.lengths, np.bincount(lengths))
+        self.lengths = quality.add(self.lengths, np.bincount(lengths))
         padding = ord(quality.PAD) * (scores.shape[1] - lengths)
         means = (scores.sum(axis=1, dtype=np.int64) - padding) / lengths - quality.OFFSET
         self.means = self.means + np.bincount(np.rint(means).astype(np.int64), minlength=quality.SCORES)
@@ -129,10 +129,3 @@ def _repeats(starts: Counter) -> dict[str, float]:
     return {
         name: float(counts[(counts >= low) & (counts <= high)].sum() / total) for name, (low, high) in edges.items()
     }
-
-
-def _sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    total = np.zeros(max(len(one), len(other)), dtype=np.int64)
-    total[: len(one)] += one
-    total[: len(other)] += other
-    return total

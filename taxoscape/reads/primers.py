@@ -7,9 +7,7 @@ M. Martin, Cutadapt removes adapter sequences from high-throughput sequencing re
 """
 
 import gzip
-import json
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -17,25 +15,20 @@ import pandas as pd
 
 from taxoscape import programs
 from taxoscape.errors import InputError
-from taxoscape.files import whole_folder
+from taxoscape.files import read_json, whole_folder
 from taxoscape.reads import sampling
+from taxoscape.tables import reverse_complement
 
 # Letter -> the bases it stands for (IUPAC 1985).
 LETTERS = ["A=A", "C=C", "G=G", "T=T", "R=AG", "Y=CT", "S=CG", "W=AT", "K=GT", "M=AC"]
 LETTERS += ["B=CGT", "D=AGT", "H=ACT", "V=ACG", "N=ACGT"]
 IUPAC = dict(letter.split("=") for letter in LETTERS)
-COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 COLUMNS = ["sample", "reads", "as_given", "turned", "without_primers", "empty", "kept"]
 
 
 def spelled(sequence: str) -> str:
     """Primer in upper-case DNA letters; U is T, and inosine (I) pairs with any base (N)."""
     return sequence.strip().upper().replace("U", "T").replace("I", "N")
-
-
-def reverse_complement(sequence: str) -> str:
-    """Reverse complement of an IUPAC sequence."""
-    return spelled(sequence).translate(COMPLEMENT)[::-1]
 
 
 def trim_samples(
@@ -112,9 +105,7 @@ def trimmed_files(folders: list[str], fq1: list[str], fq2: list[str]) -> tuple[l
 
 def provenance(primers: dict, config: dict) -> dict:
     """Version of cutadapt, and the arguments that it was called with."""
-    version = subprocess.run(
-        [programs.find("cutadapt"), "--version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    version = programs.run([programs.find("cutadapt"), "--version"]).strip()
     arguments = {"-e": config["primer_errors"], "min_overlap": config["primer_overlap"], **primers}
     return {"versions": {"cutadapt": version}, "arguments": {"cutadapt": arguments}}
 
@@ -128,22 +119,10 @@ def _cutadapt(
     adapters = adapters if len(reads) == 2 else adapters[:2]
     # {header}: reads that are turned round keep the name that the sequencer gave them.
     named = ["--rename", "{header}"] if len(reads) == 1 else []
-    command = [
-        programs.find("cutadapt"),
-        "-j",
-        str(cores),
-        "-e",
-        str(config["primer_errors"]),
-        "-m",
-        "1",
-        "--json",
-        str(report),
-    ]
-    command += ["--report", "minimal", *adapters, *more, *named, *outputs, *map(str, reads)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with exit code {done.returncode}: {done.stderr[-500:]}")
-    counts = json.loads(report.read_text())["read_counts"]
+    command = [programs.find("cutadapt"), "-j", str(cores), "-e", str(config["primer_errors"]), "-m", "1"]
+    command += ["--json", str(report), "--report", "minimal"]
+    programs.run([*command, *adapters, *more, *named, *outputs, *map(str, reads)])
+    counts = read_json(report)["read_counts"]
     # Where there was nothing to read, a count is null.
     return {name: count or 0 for name, count in (counts | counts["filtered"]).items() if name != "filtered"}
 

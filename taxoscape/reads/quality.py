@@ -9,10 +9,11 @@ PAD = b" "
 EMPTY = np.zeros((0, SCORES), dtype=np.int64)
 
 
-def padded(lines: list[bytes]) -> np.ndarray:
-    """Lines as characters [n, longest line], PAD past their end."""
+def padded(lines: list[bytes], pad: bytes = PAD) -> np.ndarray:
+    """Lines as characters [n, longest line], `pad` past their end."""
     longest = max(map(len, lines), default=0)
-    return np.frombuffer(b"".join(line.ljust(longest, PAD) for line in lines), dtype=np.uint8).reshape(-1, longest)
+    letters = b"".join(line.ljust(longest, pad) for line in lines)
+    return np.frombuffer(letters, dtype=np.uint8).reshape(len(lines), longest)
 
 
 def counts(characters: np.ndarray) -> np.ndarray:
@@ -23,13 +24,8 @@ def counts(characters: np.ndarray) -> np.ndarray:
     return found[:, OFFSET : OFFSET + SCORES]
 
 
-def histogram(qualities: list[bytes]) -> np.ndarray:
-    """Count the scores of quality lines (printable characters only) -> [longest line, 94]."""
-    return counts(padded(qualities))
-
-
 def add(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Sum of two histograms, of which one may have fewer cycles."""
+    """Sum of two arrays of counts, of which one may have fewer cycles (or lengths)."""
     shorter, longer = sorted((one, other), key=len)
     total = longer.copy()
     total[: len(shorter)] += shorter

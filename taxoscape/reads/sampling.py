@@ -45,7 +45,8 @@ def packed(samples: list[list[tuple[bytes, ...]]], directions: list[str]) -> dic
     arrays = {"sample": np.repeat(np.arange(len(samples)), list(map(len, samples)))}
     for column, name in enumerate(f"{part}_{direction}" for direction in directions for part in PARTS):
         lines = [record[column] for records in samples for record in records]
-        arrays[name] = _padded(lines) if name.startswith("bases") else _padded(lines, quality.OFFSET)
+        pad = 0 if name.startswith("bases") else quality.OFFSET
+        arrays[name] = quality.padded(lines, bytes([pad])) - np.uint8(pad)
     return arrays
 
 
@@ -71,12 +72,6 @@ def read_runs(runs: list[str], files: list[str]) -> dict[str, dict[str, np.ndarr
 def stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Packed records one after the other."""
     return {name: _stacked([part[name] for part in parts]) for name in parts[0]}
-
-
-def _padded(lines: list[bytes], offset: int = 0) -> np.ndarray:
-    longest = max(map(len, lines), default=0)
-    letters = b"".join(line.ljust(longest, bytes([offset])) for line in lines)
-    return np.frombuffer(letters, dtype=np.uint8).reshape(len(lines), longest) - np.uint8(offset)
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:

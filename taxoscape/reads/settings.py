@@ -3,7 +3,8 @@
 import re
 
 from taxoscape.errors import InputError
-from taxoscape.reads.primers import IUPAC, reverse_complement, spelled
+from taxoscape.reads.primers import IUPAC, spelled
+from taxoscape.tables import reverse_complement
 
 SHORTEST = 10  # nt; a shorter primer would be found by chance
 SHARD, SHARDS = 32, 120  # samples of a shard, and shards about, beyond which they grow: jobs stay below a thousand
@@ -17,7 +18,7 @@ def check_reads(config: dict) -> None:
         if sequence is not None:
             _check_primer(f"reads.primers.{direction}={sequence!r}", spelled(sequence), config["primer_overlap"])
     forward, reverse = (config["primers"][direction] for direction in ("forward", "reverse"))
-    if reverse and spelled(forward) in (spelled(reverse), reverse_complement(reverse)):
+    if reverse and spelled(forward) in (spelled(reverse), reverse_complement(spelled(reverse))):
         raise InputError(
             f"reads.primers.forward={forward!r} and reads.primers.reverse={reverse!r} are one primer: "
             "give both as they were ordered, 5' to 3'"

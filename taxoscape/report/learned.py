@@ -1,11 +1,11 @@
 """Sections about the landscape: the tree in hyperbolic space, the map of taxa, the images and their way back."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from taxoscape import tables
+from taxoscape.files import read_json
 from taxoscape.report.cells import count, percent
 from taxoscape.report.parts import Check, Section, Table, stored
 
@@ -32,7 +32,7 @@ EMBEDDED = {
 
 def embedding(files: dict, config: dict) -> Section:
     """How well hyperbolic distances reproduce the tree's, beside a Euclidean embedding."""
-    quality = json.loads(Path(files["embedding_quality"]).read_text())
+    quality = read_json(files["embedding_quality"])
     flat, least = quality["euclidean"], config["embedding"]["min_pearson"]
     error, beside = quality["mean_relative_error"], flat["mean_relative_error"]
     section = Section(
@@ -71,7 +71,7 @@ def embedding(files: dict, config: dict) -> Section:
 
 def landscape(files: dict, config: dict) -> Section:
     """Map of taxa, images of samples, and how exactly they turn back into communities."""
-    quality = json.loads(Path(files["images_quality"]).read_text())
+    quality = read_json(files["images_quality"])
     asvs = tables.read_table(files["table"]).shape[0]
     left, size = asvs - quality["taxa"], config["images"]["size"]
     kept, least, worst = quality["reads_kept_median"], quality["reads_kept_least"], quality["inverse_l1_worst"]
@@ -98,7 +98,7 @@ def landscape(files: dict, config: dict) -> Section:
     )
     section.links = [("../images/gallery.html", "Gallery: every sample, time courses and groups to explore")]
     previews = {Path(path).stem: path for path in files["previews"]}
-    if json.loads(Path(files["functions_quality"]).read_text())["method"] == "none":
+    if read_json(files["functions_quality"])["method"] == "none":
         del previews["channels"]
     section.figures = [stored(previews[name], name) for name in PREVIEWS[:2]]
     section.folded = [stored(previews[name], name) for name in PREVIEWS[2:] if name in previews]

@@ -1,12 +1,10 @@
 """Sections about what was measured of the ASVs and their hosts: lineages, tree, functions, metadata."""
 
-import json
-from pathlib import Path
-
 import biom
 import pandas as pd
 
 from taxoscape import metadata, tables
+from taxoscape.files import read_json
 from taxoscape.palette import Clades, clades_at, study_clades
 from taxoscape.report import figures
 from taxoscape.report.cells import count, listed, percent, plain_lineage
@@ -96,7 +94,7 @@ def phylum_shares(table: biom.Table, lineages: pd.Series, clades: Clades) -> pd.
 
 def phylogeny(files: dict, config: dict) -> Section:
     """Tree: its size and its checks."""
-    quality = json.loads(Path(files["tree_quality"]).read_text())
+    quality = read_json(files["tree_quality"])
     made = {
         "built": "was built from the ASVs",
         "inserted": "holds the ASVs where they fall in a reference tree",
@@ -141,7 +139,7 @@ def phylogeny(files: dict, config: dict) -> Section:
 
 def functions(files: dict, config: dict) -> Section:
     """Functional channels: method, how far the references are, how many profiles were filled in."""
-    quality = json.loads(Path(files["functions_quality"]).read_text())
+    quality = read_json(files["functions_quality"])
     if quality["method"] == "none":
         return Section(
             "functions",
@@ -190,7 +188,7 @@ def _imputed(config: dict, quality: dict) -> str:
 
 
 def _function_tables(files: dict, quality: dict) -> list[Table]:
-    channels = tables.read_tsv(files["channels"], "channels").set_index("taxon").astype(float)
+    channels = tables.read_channels(files["channels"])
     spread = pd.DataFrame({"channel": [name.replace("_", " ") for name in channels.columns]})
     for name, values in (("mean", channels.mean()), ("lowest", channels.min()), ("highest", channels.max())):
         spread[name] = [percent(value) for value in values]

@@ -11,6 +11,7 @@ import pandas as pd
 
 import taxoscape
 from taxoscape import tables
+from taxoscape.files import read_json
 from taxoscape.report.paragraphs import PARAGRAPHS
 from taxoscape.report.parts import Section, Table
 
@@ -19,7 +20,7 @@ KEY = r"@([\w-]+)"
 
 def methods(files: dict, config: dict) -> Section:
     """Section with the paragraphs, the tools with versions and arguments, and the references."""
-    stages = {Path(path).parent.name: json.loads(Path(path).read_text()) for path in files["versions"]}
+    stages = {Path(path).parent.name: read_json(path) for path in files["versions"]}
     versions = {tool: version for found in stages.values() for tool, version in found["versions"].items()}
     citations = tables.read_tsv(files["citations"], "citations").set_index("key")
     paragraphs = [text for text in (write(config, versions) for write in PARAGRAPHS) if text]

@@ -1,12 +1,12 @@
 """Sections about reads: what came in, what denoising left of it, which ASVs and samples the filters let through."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from taxoscape import tables
+from taxoscape.files import read_json
 from taxoscape.filter import STEPS
 from taxoscape.report import figures
 from taxoscape.report.cells import count, listed, percent
@@ -80,7 +80,7 @@ def reads(files: dict, config: dict) -> Section:
 
 def selection(files: dict, config: dict) -> Section:
     """ASVs that the filters removed, the depth of rarefaction, and the samples that fall short of it."""
-    depth = json.loads(Path(files["depth"]).read_text())
+    depth = read_json(files["depth"])
     dropped = tables.read_tsv(files["dropped"], "dropped samples")
     filtered = numbers(tables.read_tsv(files["filtered"], "filter"))
     asvs, gone = int(filtered["asvs"].sum()), int(filtered["reads"].sum())
@@ -120,7 +120,7 @@ def selection(files: dict, config: dict) -> Section:
 
 def truncation_table(path: str) -> pd.DataFrame:
     """One row a run: lengths used and suggested, with the shares of the sampled reads that pass and can overlap."""
-    found = json.loads(Path(path).read_text())
+    found = read_json(path)
     rows = []
     for run, entry in found["runs"].items():
         row = {"run": run, "amplicon, median nt": entry.get("amplicon_length", {}).get("median")}

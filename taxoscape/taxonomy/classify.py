@@ -10,7 +10,7 @@ from taxoscape import __version__, references
 from taxoscape.errors import InputError
 from taxoscape.taxonomy import naive_bayes
 from taxoscape.taxonomy.lineages import GENUS
-from taxoscape.taxonomy.training import check_training_set, read_training_set
+from taxoscape.taxonomy.training import read_training_set
 
 
 def classify(
@@ -18,12 +18,15 @@ def classify(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Names [n, ranks] (None = unassigned) and bootstraps [n, ranks] (percent) by taxonomy.method."""
     options = (config["min_bootstrap"], config["chunk"], seed, threads)
+    training = read_training_set(training_set)
+    ranks = len(training.lineages[0])
+    if config["species"] and ranks != GENUS + 1:
+        raise InputError(
+            f"taxonomy.species={config['species']} adds species to genera, but {training_set} has {ranks} ranks "
+            f"instead of {GENUS + 1}, kingdom to genus: set taxonomy.species: null or name another training set"
+        )
     if config["method"] == "naive_bayes":
-        training = read_training_set(training_set)
-        _check_ranks(len(training.lineages[0]), training_set, config)
         return naive_bayes.classify(sequences, training, *options)
-    ranks = check_training_set(training_set)
-    _check_ranks(ranks, training_set, config)
     from taxoscape.taxonomy import dada  # starts R
 
     return dada.classify(sequences, training_set, ranks, *options)
@@ -34,9 +37,9 @@ def provenance(config: dict, seed: int, training_set: str | Path, species: str |
     if config["method"] == "naive_bayes":
         versions = {"taxoscape": __version__} | {name: version(name) for name in ("numba", "numpy")}
     else:
-        from taxoscape.taxonomy import dada  # starts R
+        from taxoscape import r_session  # starts R
 
-        versions = dada.versions()
+        versions = r_session.versions()
     arguments = {"assignTaxonomy": {"minBoot": config["min_bootstrap"], "tryRC": True}}
     used = {"training_set": references.describe(training_set)}
     if species:
@@ -49,11 +52,3 @@ def provenance(config: dict, seed: int, training_set: str | Path, species: str |
         "arguments": arguments,
         "references": used,
     }
-
-
-def _check_ranks(ranks: int, training_set: str | Path, config: dict) -> None:
-    if config["species"] and ranks != GENUS + 1:
-        raise InputError(
-            f"taxonomy.species={config['species']} adds species to genera, but {training_set} has {ranks} ranks "
-            f"instead of {GENUS + 1}, kingdom to genus: set taxonomy.species: null or name another training set"
-        )

@@ -4,7 +4,6 @@ Exact ties between genera it decides by std::random_device: where there are any,
 """
 
 from collections.abc import Sequence
-from importlib.metadata import version as python_version
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +48,6 @@ def classify(
         names[rows] = _matrix(result.rx2("tax"), ranks)
         bootstraps[rows] = _matrix(result.rx2("boot"), ranks)
     return names, bootstraps
-
-
-def versions() -> dict[str, str]:
-    """Versions of R and of what decides the result."""
-    version = robjects.r("function(name) as.character(packageVersion(name))")
-    packages = {name: version(name)[0] for name in ("dada2", "ShortRead", "Biostrings")}
-    return {"R": robjects.r("as.character(getRversion())")[0], **packages, "rpy2": python_version("rpy2")}
 
 
 def _matrix(values: robjects.Vector, ranks: int) -> np.ndarray:

@@ -47,6 +47,12 @@ def rank_names(taxon: str) -> list[str]:
     return [] if taxon == UNASSIGNED else [part.partition("__")[2] for part in taxon.split("; ")]
 
 
+def named_ranks(taxon: str) -> dict[str, str]:
+    """Letter of each rank of a lineage that has a name -> the name."""
+    parts = (part.strip().partition("__") for part in taxon.split(";"))
+    return {letter: name for letter, mark, name in parts if mark and name}
+
+
 def assigned(features: Sequence[str], names: np.ndarray, bootstraps: np.ndarray) -> pd.DataFrame:
     """Names [n, ranks] (None = unassigned) and bootstraps [n, ranks] (percent) -> Taxon, Confidence (0-1) by feature.
 

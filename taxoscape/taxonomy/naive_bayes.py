@@ -21,6 +21,7 @@ import numba
 import numpy as np
 
 from taxoscape.compiled import compiled, use_threads
+from taxoscape.tables import reverse_complement
 from taxoscape.taxonomy.training import TrainingSet
 
 K = 8  # nt of a word
@@ -32,7 +33,6 @@ R_STEP, R_LEAST = 2.3283064365386963e-10, 0.5 * 2.328306437080797e-10  # R's 32 
 GENERA = 8192  # lineages in memory at a time: 2 GB of probabilities
 TILE = 256  # lineages scored at a time: the words of an amplicon times TILE float32 stay in the cache
 LINE = 16  # float32 in a line of the cache
-COMPLEMENT = str.maketrans("ACGTRYMKSWBDHVN", "TGCAYRKMSWVHDBN")
 # 0-3 for A, C, G, T; 4 breaks the word.
 CODE = np.full(256, 4, dtype=np.uint8)
 CODE[np.frombuffer(b"ACGTU", dtype=np.uint8)] = [0, 1, 2, 3, 3]
@@ -93,11 +93,6 @@ def assign(model: "Model", sequences: Sequence[str], uniforms: np.ndarray, seed:
 def words(sequence: str) -> np.ndarray:
     """Words of a sequence as numbers below 4^8, in rising order, as often as they occur; ambiguous ones left out."""
     return np.sort(_words(np.frombuffer(sequence.upper().encode(), dtype=np.uint8), CODE))
-
-
-def reverse_complement(sequence: str) -> str:
-    """The other strand of a DNA sequence."""
-    return sequence.upper().replace("U", "T").translate(COMPLEMENT)[::-1]
 
 
 def ties(sequence: str, seed: int) -> np.ndarray:

@@ -13,8 +13,9 @@ import numpy as np
 from taxoscape import inputs
 from taxoscape.compiled import compiled
 from taxoscape.errors import InputError
+from taxoscape.tables import reverse_complement
 from taxoscape.taxonomy.lineages import GENUS
-from taxoscape.taxonomy.naive_bayes import CODE, reverse_complement
+from taxoscape.taxonomy.naive_bayes import CODE
 
 SEED = 32  # nt looked up, two bits each
 BATCH = 1 << 26  # letters of references in memory at a time
@@ -71,7 +72,7 @@ def matches(sequences: Sequence[str], path: str | Path) -> list[set[tuple[str, s
         return binomials
     strands = [strand(sequences[row]) for strand in (str, reverse_complement) for row in plain]
     queries = _index(strands)
-    for names, letters, ends in _batches(Path(path)):
+    for names, letters, ends in _batches(path):
         for query, reference in _find(CODE[letters], ends, *queries):
             binomials[plain[query % len(plain)]].add(names[reference])
     return binomials
@@ -81,32 +82,28 @@ def _united(name: str) -> str:
     return BOTH if "Escherichia" in name or "Shigella" in name else name
 
 
-def _batches(path: Path) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, np.ndarray]]:
+def _batches(path: str | Path) -> Iterator[tuple[list[tuple[str, str]], np.ndarray, np.ndarray]]:
     """Read a species set: genus and species, letters and ends of the references, up to BATCH letters at a time."""
-    inputs.regular(path, "taxonomy.species")
     names, letters, starts = [], bytearray(), []
-    try:
-        with inputs.open_text(path) as handle:
-            for number, line in enumerate(handle, 1):
-                line = line.strip()
-                if line.startswith(">"):
-                    if len(letters) > BATCH:
-                        yield names, np.frombuffer(letters, dtype=np.uint8), np.array([*starts[1:], len(letters)])
-                        names, letters, starts = [], bytearray(), []
-                    names.append(_binomial(line[1:], path, number))
-                    starts.append(len(letters))
-                elif line and not names:
-                    raise InputError(f"taxonomy.species {path} line {number}: {line[:30]!r} is no FASTA: {FORMAT}")
-                else:
-                    letters += line.encode()
-    except inputs.CUT as error:
-        raise InputError(f"taxonomy.species {path} cannot be read to its end: {error}") from error
+    with inputs.opened(path, "taxonomy.species") as handle:
+        for number, line in enumerate(handle, 1):
+            line = line.strip()
+            if line.startswith(">"):
+                if len(letters) > BATCH:
+                    yield names, np.frombuffer(letters, dtype=np.uint8), np.array([*starts[1:], len(letters)])
+                    names, letters, starts = [], bytearray(), []
+                names.append(_binomial(line[1:], path, number))
+                starts.append(len(letters))
+            elif line and not names:
+                raise InputError(f"taxonomy.species {path} line {number}: {line[:30]!r} is no FASTA: {FORMAT}")
+            else:
+                letters += line.encode()
     if not names:
         raise InputError(f"taxonomy.species {path} holds no sequence")
     yield names, np.frombuffer(letters, dtype=np.uint8), np.array([*starts[1:], len(letters)])
 
 
-def _binomial(header: str, path: Path, number: int) -> tuple[str, str]:
+def _binomial(header: str, path: str | Path, number: int) -> tuple[str, str]:
     """Second and third word of a header."""
     fields = header.split()
     if len(fields) < 3:

@@ -23,26 +23,17 @@ class TrainingSet:
     ends: np.ndarray  # [n] where each reference ends in letters
 
 
-def check_training_set(path: str | Path) -> int:
-    """Read a FASTA of lineages (plain or gzipped) to its end -> its number of ranks.
+def read_training_set(path: str | Path) -> TrainingSet:
+    """Read a FASTA of lineages (plain or gzipped) to its end.
 
     Raises InputError for a file that is absent, cut short or no FASTA, for headers that are no lineages, for more
     than seven ranks, and for lineages that end early without a closing semicolon: DADA2 glues its padding to the
     last name of these and shifts the ranks of all that follow.
     """
     headers: dict[str, int] = {}
-    for number, line in _lines(Path(path)):
-        if line.startswith(">"):
-            headers.setdefault(line[1:].strip(), number)
-    return _ranks(headers, path)
-
-
-def read_training_set(path: str | Path) -> TrainingSet:
-    """Read a FASTA of lineages, refusing what check_training_set refuses."""
-    headers: dict[str, int] = {}
     order: dict[str, int] = {}
     letters, labels, starts = bytearray(), [], []
-    for number, line in _lines(Path(path)):
+    for number, line in _lines(path):
         if line.startswith(">"):
             header = line[1:].strip()
             headers.setdefault(header, number)
@@ -57,28 +48,24 @@ def read_training_set(path: str | Path) -> TrainingSet:
     return TrainingSet(lineages, np.array(labels), np.frombuffer(letters, dtype=np.uint8), ends)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Headers and sequence lines of a FASTA of lineages with their numbers; raises InputError for anything else."""
-    inputs.regular(path, "taxonomy.training_set")
     empty = True
-    try:
-        with inputs.open_text(path) as handle:
-            for number, line in enumerate(handle, 1):
-                line = line.strip()
-                if line.startswith(">"):
-                    empty = False
-                    _check_header(line[1:].strip(), path, number)
-                elif line and (empty or not line.replace("-", "").replace(".", "").isalpha()):
-                    raise InputError(f"taxonomy.training_set {path} line {number}: {line[:30]!r} is no FASTA: {FORMAT}")
-                if line:
-                    yield number, line
-    except inputs.CUT as error:
-        raise InputError(f"taxonomy.training_set {path} cannot be read to its end: {error}") from error
+    with inputs.opened(path, "taxonomy.training_set") as handle:
+        for number, line in enumerate(handle, 1):
+            line = line.strip()
+            if line.startswith(">"):
+                empty = False
+                _check_header(line[1:].strip(), path, number)
+            elif line and (empty or not line.replace("-", "").replace(".", "").isalpha()):
+                raise InputError(f"taxonomy.training_set {path} line {number}: {line[:30]!r} is no FASTA: {FORMAT}")
+            if line:
+                yield number, line
     if empty:
         raise InputError(f"taxonomy.training_set {path} holds no sequence")
 
 
-def _check_header(header: str, path: Path, number: int) -> None:
+def _check_header(header: str, path: str | Path, number: int) -> None:
     if ";" not in header:
         hint = " (this is a species set: name it in taxonomy.species)" if len(header.split()) == 3 else ""
         raise InputError(f"taxonomy.training_set {path} line {number}: {header[:60]!r} is no lineage{hint}: {FORMAT}")

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from taxoscape import checks, demo, references, workplace
-from taxoscape.container import check_image, with_repository
+from taxoscape.programs import check_image, with_repository
 from taxoscape.digest import ROOT, code
 from taxoscape.errors import told
 from taxoscape.forecast.check import why_not

@@ -18,7 +18,7 @@ with logged(snakemake.log[0]):
     depths = tables.counts(table, splits["sample"]).sum(axis=1)
     train = (splits["split"] == "train").to_numpy()
     grid = json.loads(Path(given.layout).read_text())["grid"]
-    channels = images.read_channels(given.channels)
+    channels = tables.read_channels(given.channels)
     basis, values = images.build_basis(counts, train, positions, grid, channels, snakemake.params.config)
     images.save_basis(basis, output.basis)
     images.save_composition(output.composition, list(splits["sample"]), basis, values, counts, depths)

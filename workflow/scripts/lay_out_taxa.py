@@ -4,9 +4,9 @@ import numpy as np
 
 from taxoscape import tables, trees
 from taxoscape.compiled import use_threads
+from taxoscape.embedding.geometry import embedded_distances, tips_of
 from taxoscape.files import write_json, write_tsv
 from taxoscape.job import logged
-from taxoscape.layout.distances import embedded_distances, tips_of
 from taxoscape.layout.existing import read_existing
 from taxoscape.layout.place import lay_out
 from taxoscape.layout.quality import layout_quality

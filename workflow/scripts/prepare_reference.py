@@ -1,7 +1,7 @@
 """Prepare the reference: files of one set of genomes, checked against each other -> 16S sequences without gaps."""
 
 from taxoscape import tables
-from taxoscape.functions.reference import read_sequences
+from taxoscape.functions.ko_tables import read_sequences
 from taxoscape.job import logged
 
 with logged(snakemake.log[0]):

@@ -20,7 +20,7 @@ with logged(snakemake.log[0]):
     print(summary)
     ko_tables.write_ko(copies, snakemake.output.ko)
     write_tsv(channels.shares(copies, weight).reset_index(), snakemake.output.channels)
-    acids = channels.acid_copies(copies, channels.read_acids(files["acids"]))
+    acids = channels.acid_copies(copies, tables.read_tsv(files["acids"], "short-chain fatty acids"))
     write_tsv(acids.round(ko_tables.DECIMALS).reset_index(), snakemake.output.acids)
     write_tsv(evidence.reset_index(), snakemake.output.nsti)
     write_json(summary, snakemake.output.quality)
