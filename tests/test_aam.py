@@ -723,7 +723,7 @@ def test_scale_comes_from_the_training_values_given():
 def test_change_of_an_asv_is_the_prediction_without_it(study, encoder, categories):
     goal = make_task(study, ["a", "b"] * 6 if categories else np.arange(12.0), categories)
     trained = finetune.train_fold(study, encoder, goal, 0, OPTIONS, 0)
-    one = saved.Saved(trained, encoder, OPTIONS, study.depth, 0, [], [])
+    one = saved.TrainedPredictor(trained, encoder, OPTIONS, study.depth, 0, [], [])
     found = attribution.attribute(one, study, np.array([4, 11]))
     asvs = pretext.embed_taxa(encoder, study)
     keys = batches.sample_keys(study.samples[[4, 11]])

@@ -217,7 +217,7 @@ def test_metrics_are_scikit_learns():
 def test_validation_metrics_are_scikit_learns():
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(3, size=40), rng.integers(3, size=40)
-    ours = metrics.agreement_of(truth, guess, 4)
+    ours = metrics.agreement_of(truth, guess)
     theirs = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
     np.testing.assert_allclose([ours["precision"], ours["recall"], ours["f1"]], theirs[:3])
     assert ours["accuracy"] == pytest.approx((truth == guess).mean())

@@ -16,7 +16,7 @@ from taxoscape.aam import data, pretext
 from taxoscape.aam.data import Study
 from taxoscape.aam.model import Predictor
 from taxoscape.aam.predict import PREDICTION_DRAW, encoded
-from taxoscape.aam.saved import Saved
+from taxoscape.aam.saved import TrainedPredictor
 from taxoscape.learning.batches import Batch, sample_keys
 from taxoscape.palette import names_at
 
@@ -36,7 +36,7 @@ def changes(model: Predictor, asvs: torch.Tensor, batch: Batch) -> torch.Tensor:
     return torch.cat(found)
 
 
-def attribute(saved: Saved, study: Study, rows: np.ndarray) -> pd.DataFrame:
+def attribute(saved: TrainedPredictor, study: Study, rows: np.ndarray) -> pd.DataFrame:
     """Changes of the ASVs of samples `rows`: sample, taxon, then change, or one column per category.
 
     Numbers are in the target's unit, categories in probability. Sample i is explained by member i modulo their

@@ -16,7 +16,7 @@ from taxoscape.aam.data import Study
 from taxoscape.aam.finetune import Trained
 from taxoscape.aam.model import Encoder
 from taxoscape.aam.options import Options, check_aam
-from taxoscape.aam.saved import Saved
+from taxoscape.aam.saved import TrainedPredictor
 from taxoscape.errors import InputError, examples
 from taxoscape.files import atomic, write_json, write_tsv
 from taxoscape.inputs import is_regular
@@ -126,7 +126,7 @@ def train_predictor(
         guess = predict.predict(model, study, base, target, held, options, run.seed)[:, target.centre]
         residuals = values[held].astype(float) - guess
     ids = study.samples
-    result = Saved(
+    result = TrainedPredictor(
         Trained(target, [model], [history], residuals),
         base,
         options,
@@ -173,7 +173,9 @@ def evaluate_model(inputs: Inputs, model: Path, output: Path, column: str | None
     print(results.verdict.text)
 
 
-def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -> tuple[pd.DataFrame, Results]:
+def judge(
+    result: TrainedPredictor, study: Study, values: np.ndarray, groups: np.ndarray
+) -> tuple[pd.DataFrame, Results]:
     """Predictions beside the truth, and their metrics beside the baselines, of known samples it has not learned from.
 
     The interval's coverage is left out where the samples are those that set its width.
@@ -204,7 +206,7 @@ def judge(result: Saved, study: Study, values: np.ndarray, groups: np.ndarray) -
     return table, results
 
 
-def evidence(result: Saved, study: Study) -> Evidence:
+def evidence(result: TrainedPredictor, study: Study) -> Evidence:
     """What the baselines read: counts [N, T], UniFrac and the sample embeddings of the base, trained and not."""
     counts = read_counts(study.counts, study.depth, result.seed)
     present = torch.from_numpy((counts["one draw"][0] > 0).toarray().astype(np.float32))
@@ -216,7 +218,7 @@ def evidence(result: Saved, study: Study) -> Evidence:
     return Evidence(counts, distances, None, {0: {name: frozen[name] for name in names}})
 
 
-def predictions(result: Saved, study: Study) -> pd.DataFrame:
+def predictions(result: TrainedPredictor, study: Study) -> pd.DataFrame:
     """Predictions of all samples of a study: sample, prediction, then low and high, or p_<category>."""
     trained, options = result.trained, result.options
     rows = np.arange(len(study.samples))

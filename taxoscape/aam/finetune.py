@@ -147,7 +147,7 @@ def held_out_metrics(outputs: torch.Tensor, truth: torch.Tensor, target: Target)
     """Metrics of one draw's outputs [n, outputs] against encoded truth [n]; numbers in the target's unit."""
     outputs, truth = outputs.cpu().numpy(), truth.cpu().numpy()
     if target.categories:
-        return metrics.agreement_of(truth, outputs.argmax(axis=1), len(target.categories))
+        return metrics.agreement_of(truth, outputs.argmax(axis=1))
     return metrics.fit_of(truth * target.std + target.mean, outputs[:, target.centre] * target.std + target.mean)
 
 

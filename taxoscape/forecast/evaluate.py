@@ -8,10 +8,11 @@ import pandas as pd
 
 from taxoscape.forecast.baselines import NAMES, Point
 from taxoscape.forecast.courses import Task
-from taxoscape.scoring.bootstrap import bootstrap_weights, interval
+from taxoscape.scoring.bootstrap import bootstrap_weights
+from taxoscape.scoring.comparison import summarize
 from taxoscape.scoring.distributions import INTERVALS, crps, inside
 from taxoscape.scoring.results import METRICS, Comparison, Verdict
-from taxoscape.scoring.verdicts import FEW_GROUPS, outcome
+from taxoscape.scoring.verdicts import FEW_GROUPS, best, outcome
 
 MODEL = "forecast"
 ANCHOR = "anchor alone"
@@ -69,22 +70,10 @@ def compare(
     names = np.unique(subjects)
     weights = bootstrap_weights(names, draws, np.random.default_rng(seed)) / len(names)
     means = {
-        model: weights @ pd.DataFrame(found).groupby(subjects).mean()  # [1 + draws, metrics]
+        model: dict((weights @ pd.DataFrame(found).groupby(subjects).mean()).items())  # metric -> [1 + draws]
         for model, found in measured.items()
     }
-    return Comparison(
-        name=name,
-        judged=MODEL,
-        metric=HEADLINE,
-        n=len(subjects),
-        groups=len(names),
-        models={model: {key: interval(values) for key, values in found.items()} for model, found in means.items()},
-        differences={
-            model: {key: interval(means[MODEL][key] - found[key]) for key in ERRORS}
-            for model, found in means.items()
-            if model != MODEL
-        },
-    )
+    return summarize(name, means, MODEL, HEADLINE, len(subjects), len(names))
 
 
 def verdict(comparisons: list[Comparison]) -> Verdict:
@@ -105,22 +94,17 @@ def verdict(comparisons: list[Comparison]) -> Verdict:
     return Verdict(kind, mark, " ".join([*text, few] if left_out else text))
 
 
-def best_baseline(part: Comparison, key: str) -> str:
-    """The baseline of the lowest error; the anchor alone is a part of the forecast and not among them."""
-    return min(NAMES, key=lambda name: part.models[name][key]["value"])
-
-
 def _outcome(part: Comparison, key: str) -> str:
-    return outcome(part.differences[best_baseline(part, key)][key], key)
+    return outcome(part.differences[best(part, NAMES, key)][key], key)
 
 
 def _compared(judged: list[Comparison], key: str) -> str:
     """A sentence about an error: at which bins the forecast is better than, level with and worse than a baseline."""
     found = {"better": [], "level": [], "worse": []}
     for part in judged:
-        best = best_baseline(part, key)
-        share = part.differences[best][key]["value"] / part.models[best][key]["value"]
-        found[_outcome(part, key)].append(f"{part.name} ({100 * share:+.0f} % compared with {best})")
+        rival = best(part, NAMES, key)
+        share = part.differences[rival][key]["value"] / part.models[rival][key]["value"]
+        found[_outcome(part, key)].append(f"{part.name} ({100 * share:+.0f} % compared with {rival})")
     words = {"better": "better than", "level": "level with", "worse": "worse than"}
     parts = [f"{words[kind]} the best baseline at {'; '.join(names)}" for kind, names in found.items() if names]
     return f"{METRICS[key].label}: the forecast is {'. It is '.join(parts)}."

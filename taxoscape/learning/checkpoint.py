@@ -1,7 +1,7 @@
 """Checkpoints: a record of one type as tensors and plain values, written whole or not at all, read without pickle.
 
-A record is a dataclass. Arrays are stored as tensors, arrays of text as lists, dataclasses inside as dictionaries; the
-annotations of its fields say what they become again.
+A record is a dataclass. Arrays are stored as tensors, arrays of text as lists, dataclasses inside as dictionaries,
+networks as their weights; the annotations of its fields say what they become again.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from taxoscape import inputs
 from taxoscape.errors import InputError
@@ -64,6 +65,8 @@ def pack(value: object) -> object:
         return {field.name: pack(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, np.ndarray):
         return [str(text) for text in value] if value.dtype.kind in "OUT" else torch.from_numpy(value.copy())
+    if isinstance(value, nn.Module):
+        return value.state_dict()
     if isinstance(value, dict):
         return {name: pack(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -72,9 +75,9 @@ def pack(value: object) -> object:
 
 
 def unpack(kind: object, value: object) -> typing.Any:
-    """What `pack` was given, where that was of the type `kind`."""
+    """What `pack` was given, where that was of the type `kind`; of a network, its weights."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if value is None or kind in (typing.Any, object):
+    if value is None or kind in (typing.Any, object) or (isinstance(kind, type) and issubclass(kind, nn.Module)):
         return value
     if origin in (typing.Union, types.UnionType):
         return unpack(next(part for part in arguments if part is not types.NoneType), value)

@@ -1,12 +1,13 @@
 """Section about forecasts: errors next to the baselines, whether intervals hold, what-if; or why there are none."""
 
+from taxoscape.forecast.baselines import NAMES
 from taxoscape.forecast.check import why_not
-from taxoscape.forecast.evaluate import HEADLINE, PASSES, best_baseline
+from taxoscape.forecast.evaluate import HEADLINE, PASSES
 from taxoscape.report.cells import count
 from taxoscape.report.compared import coverage_checks, models_table, verdict
 from taxoscape.report.parts import Section, stored
 from taxoscape.scoring.results import METRICS, Comparison, read_results
-from taxoscape.scoring.verdicts import outcome
+from taxoscape.scoring.verdicts import best, outcome
 
 PLOTS = ["forecast_errors", "forecast_coverage", "what_if"]
 
@@ -42,7 +43,7 @@ def forecasts(files: dict, config: dict) -> Section:
 
 def _sentence(part: Comparison) -> str:
     """The forecast compared with the best baseline at a horizon: `next sample 3% below persistence (better)`."""
-    best = best_baseline(part, HEADLINE)
-    gap = part.differences[best][HEADLINE]
-    share = gap["value"] / part.models[best][HEADLINE]["value"]
-    return f"{part.name} {abs(share):.0%} {'above' if share > 0 else 'below'} {best} ({outcome(gap, HEADLINE)})"
+    rival = best(part, NAMES, HEADLINE)
+    gap = part.differences[rival][HEADLINE]
+    share = gap["value"] / part.models[rival][HEADLINE]["value"]
+    return f"{part.name} {abs(share):.0%} {'above' if share > 0 else 'below'} {rival} ({outcome(gap, HEADLINE)})"

@@ -1,6 +1,7 @@
 """How good predictions are. Metrics of bootstrap draws are functions of weighted sums over samples."""
 
 import numpy as np
+from sklearn.metrics import mean_absolute_error, mean_squared_error, precision_recall_fscore_support
 
 from taxoscape.scoring.bootstrap import pair_auc
 
@@ -21,12 +22,8 @@ def regression_metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 def fit_of(truth: np.ndarray, guess: np.ndarray) -> dict[str, float]:
     """Mean absolute and squared error and R2 of numbers [n]."""
-    error = guess - truth
-    return {
-        "mae": float(np.abs(error).mean()),
-        "mse": float((error**2).mean()),
-        "r2": determination(truth, guess),
-    }
+    mae, mse = mean_absolute_error(truth, guess), mean_squared_error(truth, guess)
+    return {"mae": float(mae), "mse": float(mse), "r2": determination(truth, guess)}
 
 
 def determination(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -35,19 +32,11 @@ def determination(truth: np.ndarray, guess: np.ndarray) -> float:
     return float(1 - ((truth - guess) ** 2).sum() / spread) if spread > 0 else float("nan")
 
 
-def agreement_of(truth: np.ndarray, guess: np.ndarray, classes: int) -> dict[str, float]:
-    """Accuracy, and precision, recall and F1 averaged over the classes 0..C-1 that occur; places [n]."""
-    confusion = np.zeros((classes, classes))
-    np.add.at(confusion, (truth, guess), 1)
-    right, true, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    seen = true + guessed > 0
-    precision, recall = (right[seen] / np.maximum(1, total[seen]) for total in (guessed, true))
-    return {
-        "accuracy": float(right.sum() / len(truth)),
-        "precision": float(precision.mean()),
-        "recall": float(recall.mean()),
-        "f1": float((2 * right[seen] / (true + guessed)[seen]).mean()),
-    }
+def agreement_of(truth: np.ndarray, guess: np.ndarray) -> dict[str, float]:
+    """Accuracy, and precision, recall and F1 averaged over the classes [n] that occur."""
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, guess, average="macro", zero_division=0)
+    accuracy = float((truth == guess).mean())
+    return {"accuracy": accuracy, "precision": float(precision), "recall": float(recall), "f1": float(f1)}
 
 
 def classification_sums(truth: np.ndarray, predicted: np.ndarray, categories: list[str]) -> np.ndarray:

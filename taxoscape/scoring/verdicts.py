@@ -23,10 +23,11 @@ def outcome(difference: Interval, metric: str) -> str:
     return "better" if (difference["high"] < 0) == low_is_good else "worse"
 
 
-def best(part: Comparison, names: Sequence[str]) -> str:
-    """Name of the model with the best headline among `names`. Chosen by the same samples, which flatters it."""
-    sign = 1 if METRICS[part.metric].low_is_good else -1
-    return min(names, key=lambda name: sign * part.models[name][part.metric]["value"])
+def best(part: Comparison, names: Sequence[str], metric: str | None = None) -> str:
+    """Name of the best model among `names` by a metric (the headline): the same samples choose and flatter it."""
+    metric = metric or part.metric
+    sign = 1 if METRICS[metric].low_is_good else -1
+    return min(names, key=lambda name: sign * part.models[name][metric]["value"])
 
 
 def judge_predictor(part: Comparison, name: str, baselines: Sequence[str], forest: str) -> Verdict:

@@ -26,5 +26,5 @@ with logged(snakemake.log[0]):
     write_tsv(table, wanted.predictions)
     write_text(lines(trained.histories), wanted.history)
     seen, held = study.samples[train].tolist(), study.samples[test].tolist()
-    saved.save(saved.Saved(trained, base, options, study.depth, params.seed, seen, held), wanted.model)
+    saved.save(saved.TrainedPredictor(trained, base, options, study.depth, params.seed, seen, held), wanted.model)
     checkpoint.remove(place.resume)
