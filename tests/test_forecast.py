@@ -249,6 +249,8 @@ def test_earlier_samples_change_the_forecast_and_have_gradients(courses, found):
     context = condition(anchor, ask(courses, anchor, part, ["drug"])).context
     network = models._network(model)
     network.load_state_dict(model.network)
+    for layer in network.layers:
+        torch.nn.init.normal_(layer.modulation.weight, std=0.2)
     torch.nn.init.normal_(network.leave.weight)
     history = context.history.clone().requires_grad_()
     context = dataclasses.replace(context, history=history)
@@ -553,7 +555,7 @@ def test_a_value_that_no_training_sample_has_is_refused(courses):
 def test_the_trial_is_of_every_subject_and_paired(courses, found):
     done = trial.run(found, courses, [1.2, 3.0], options(), 0)
     assert {task.subject for task in done.tasks} == set(courses.subjects)
-    assert set(done.measured) == {evaluate.MODEL, evaluate.ANCHOR, *baselines.NAMES}
+    assert set(done.measured) == {evaluate.MODEL, evaluate.ANCHOR, evaluate.ANCHOR_PAST, *baselines.NAMES}
     row = next(place for place, task in enumerate(done.tasks) if task.first)
     task = done.tasks[row]
     last = log_ratios(courses.counts[task.history[-1]])

@@ -104,6 +104,8 @@ OTHER = {
     "forecast.horizons": [10.0],
     "forecast.subject": "S03",
     "forecast.width": 16,
+    "forecast.device": "auto",
+    "phenotype.device": "auto",
     "forecast.prediction": "x0",
     "report.title": "another title",
     "report.note": "a note",

@@ -15,6 +15,7 @@ from taxoscape.scoring.verdicts import FEW_GROUPS, outcome
 
 MODEL = "forecast"
 ANCHOR = "anchor alone"
+ANCHOR_PAST = "anchor with past errors"
 FURTHER = "further on"  # samples after the next one
 ERRORS = ("aitchison", "bray_curtis", "crps")
 HEADLINE = ERRORS[0]

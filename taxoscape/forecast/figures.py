@@ -9,7 +9,7 @@ from matplotlib import cm, colors
 from matplotlib.figure import Figure
 
 from taxoscape.figures import save
-from taxoscape.forecast.evaluate import ANCHOR, ERRORS, FURTHER, MODEL, PASSES
+from taxoscape.forecast.evaluate import ANCHOR, ANCHOR_PAST, ERRORS, FURTHER, MODEL, PASSES
 from taxoscape.palette import PALETTE
 from taxoscape.scoring.distributions import INTERVALS
 from taxoscape.scoring.results import METRICS, Results
@@ -17,6 +17,7 @@ from taxoscape.scoring.results import METRICS, Results
 COLOURS = {
     MODEL: "#c0392b",
     ANCHOR: "#e59866",
+    ANCHOR_PAST: "#8e5a3c",
     "persistence": PALETTE[0],
     "subject mean": PALETTE[2],
     "population at that time": "#7f8c8d",
@@ -32,7 +33,7 @@ def draw_errors(found: Results, path: str | Path) -> None:
     for axis, key in zip(figure.subplots(1, len(ERRORS)), ERRORS, strict=True):
         for number, (name, colour) in enumerate(COLOURS.items()):
             entries = [part.models[name][key] for part in found.comparisons]
-            place = np.arange(len(entries)) + (number - 2.5) * 0.13
+            place = np.arange(len(entries)) + (number - 3) * 0.11
             values = np.array([[entry[side] for entry in entries] for side in ("value", "low", "high")])
             spread = np.abs(values[1:] - values[0])
             axis.errorbar(place, values[0], spread, fmt="o", color=colour, markersize=5, linewidth=1.4, label=name)
@@ -42,7 +43,7 @@ def draw_errors(found: Results, path: str | Path) -> None:
         axis.set_title(f"{METRICS[key].label}\n(lower is better)", fontsize=10)
         axis.tick_params(axis="y", labelsize=8)
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8.5, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
     figure.suptitle(
         f"Forecasts of {found.details['subjects']} subjects by forecasters that never saw them, next to the baselines",
         fontsize=11,

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from taxoscape.forecast import baselines, evaluate, models
-from taxoscape.forecast.anchor import Anchor
 from taxoscape.forecast.asked import ask, condition
 from taxoscape.forecast.baselines import Point
 from taxoscape.forecast.courses import Courses, Task, tasks
@@ -104,7 +103,7 @@ def _fold(
             Point(conditioned.mean, conditioned.shares),
             models.draw_anchor(model, conditioned, noise, first),
         ),
-    } | _baselines(model, courses, found, asked, bins, horizons, options.draws)
+    } | _baselines(model, courses, asked, bins, horizons)
     judged = {name: evaluate.measure(*forecast, observed, shares) for name, forecast in forecasts.items()}
     measured, taxa = ({name: found[side] for name, found in judged.items()} for side in (0, 1))
     covered = np.column_stack([inside(observed, drawn, level).mean(axis=1) for level in NOMINAL])
@@ -112,22 +111,26 @@ def _fold(
 
 
 def _baselines(
-    model: Forecaster,
-    courses: Courses,
-    found: Anchor,
-    asked: list[Task],
-    bins: np.ndarray,
-    horizons: list[float],
-    draws: int,
+    model: Forecaster, courses: Courses, asked: list[Task], bins: np.ndarray, horizons: list[float]
 ) -> dict[str, tuple[Point, np.ndarray]]:
-    """Points and draws [P, S, D] of the baselines: the point plus errors of the other folds' tasks as far ahead."""
+    """Points and draws [P, S, D] of the baselines, and of the anchor as one of them.
+
+    Draws are the point plus errors of the other folds' tasks as far ahead.
+    """
+    found, options = model.anchor, model.options
     trained, held_out = (tasks(courses, np.array(part)) for part in (model.trained, model.held_out))
     known = [*trained, *held_out]
-    rows = baselines.scatter(evaluate.bins_of(known, horizons), len(horizons) + 2, draws)
+    rows = baselines.scatter(evaluate.bins_of(known, horizons), len(horizons) + 2, options.draws)
     needed, place = np.unique(rows, return_inverse=True)
     known = [known[row] for row in needed]
     observed = courses.values[[task.target for task in known]]
-    points, again = (baselines.points(courses, found, trained, held_out, part) for part in (asked, known))
+
+    def points_of(part: list[Task]) -> dict[str, Point]:
+        conditioned = condition(found, ask(courses, found, part, options.interventions))
+        anchored = {evaluate.ANCHOR_PAST: Point(conditioned.mean, conditioned.shares)}
+        return baselines.points(courses, found, trained, held_out, part) | anchored
+
+    points, again = points_of(asked), points_of(known)
     place = place.reshape(rows.shape)[bins]  # [P, S]
     return {
         name: (point, point.values[:, None] + (observed - again[name].values)[place]) for name, point in points.items()
