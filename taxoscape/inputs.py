@@ -9,7 +9,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -107,6 +107,11 @@ def read_text(path: str | Path, what: str) -> str:
             return handle.read()
     except CUT as error:
         raise InputError(f"{what} {path} is no text that can be read to its end: {error}") from error
+
+
+def optional(read: Callable, path: str | Sequence) -> object | None:
+    """What `read` makes of a file; None where the study has no such file (no path)."""
+    return read(path) if path else None
 
 
 def check_unpacked(path: Path, size: int) -> None:

@@ -36,11 +36,6 @@ def track(table: biom.Table, counts: np.ndarray, samples: list[str]) -> pd.DataF
     return frame.assign(nonchimeric=[reads.get(sample, 0) for sample in table.ids()])
 
 
-def read_sequences(path: str | list) -> dict[str, str] | None:
-    """Sequences of the study, or None where it gives none (no path)."""
-    return tables.read_fasta(path) if path else None
-
-
 def _from_ids(features: list[str]) -> tuple[list[str], dict[str, str]]:
     """Ids -> ids with every sequence replaced by its MD5, and {id: sequence}."""
     if not all(map(tables.is_sequence, features)):

@@ -116,11 +116,6 @@ def bootstrap_table(features: Sequence[str], known: Sequence[str], bootstraps: n
     return frame.reindex(list(features)).rename_axis("Feature ID").reset_index()
 
 
-def read_optional(path: str | Path) -> pd.Series | None:
-    """Read lineages by feature id, as the taxonomy stage writes them; None where there is no file to read."""
-    return tables.read_taxonomy(path) if path else None
-
-
 def summarise(taxa: Sequence[str], reads: np.ndarray) -> pd.DataFrame:
     """ASVs that have a name at each rank, their reads, both as shares too, and the number of different names."""
     lists = [rank_names(taxon) for taxon in taxa]
