@@ -243,7 +243,7 @@ def test_heads_divide_every_width_that_the_schema_allows():
 def test_noise_levels_are_spread_over_the_whole_schedule():
     clean = torch.zeros(50, 1)
     times = training.schedule(options())
-    seen = training.noised(clean, 8, times, torch.Generator().manual_seed(0))
+    seen = noised(clean[:, None].expand(-1, 8, -1), times, torch.Generator().manual_seed(0))
     noisy, signal, noise = seen.noisy, seen.signal, seen.noise
     torch.testing.assert_close(signal**2 + noise**2, torch.ones(50, 8))
     angle = torch.atan2(noise, signal).flatten().sort().values / (np.pi / 2)

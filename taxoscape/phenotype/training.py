@@ -12,10 +12,10 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from taxoscape.learning import batches, loop, noise
+from taxoscape.learning import batches, loop
 from taxoscape.learning.batches import Batch
 from taxoscape.learning.loop import Place, Plan
-from taxoscape.learning.noise import Noised, Schedule
+from taxoscape.learning.noise import Schedule, noised
 from taxoscape.phenotype.network import Denoiser, Network, Tokens
 from taxoscape.phenotype.options import Options
 from taxoscape.taxa import Taxa
@@ -65,16 +65,12 @@ def tokens_of(network: Network, samples: Samples, batch: Batch) -> tuple[torch.T
     return network.tokens(batch.unique[batch.gather], batch.abundance, batch.present, *fields)
 
 
-def noised(clean: torch.Tensor, draws: int, times: Schedule, generator: torch.Generator) -> Noised:
-    """Noisy copies [B, K, D] of phenotypes [B, D], each at a time of its own, with its signal and noise [B, K]."""
-    return noise.noised(clean[:, None].expand(-1, draws, -1), times, generator)
-
-
 def loss(
     network: Network, samples: Samples, batch: Batch, draws: int, times: Schedule, generator: torch.Generator
 ) -> torch.Tensor:
     """Mean squared error of x_0 over the samples of a batch and `draws` noise levels of each."""
-    seen = noised(samples.phenotypes[torch.from_numpy(batch.rows)], draws, times, generator).to(network.device)
+    clean = samples.phenotypes[torch.from_numpy(batch.rows), None].expand(-1, draws, -1)  # [B, K, D]
+    seen = noised(clean, times, generator).to(network.device)
     guess = network.denoiser(seen.noisy, seen.signal, seen.noise, *tokens_of(network, samples, batch))
     return ((guess.float() - seen.target) ** 2).mean()
 
