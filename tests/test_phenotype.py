@@ -15,7 +15,7 @@ from taxoscape import taxa, trees
 from taxoscape.errors import InputError
 from taxoscape.learning import HEADS, checkpoint, device
 from taxoscape.learning.loop import Place
-from taxoscape.learning.noise import sample
+from taxoscape.learning.noise import noised, sample
 from taxoscape.learning.task import Task
 from taxoscape.phenotype import ensemble, evaluate, study, training
 from taxoscape.phenotype.options import Options, check_phenotype, regressions

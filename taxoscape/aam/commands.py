@@ -176,7 +176,7 @@ def evaluate_model(inputs: Inputs, model: Path, output: Path, column: str | None
 def judge(
     result: TrainedPredictor, study: Study, values: np.ndarray, groups: np.ndarray
 ) -> tuple[pd.DataFrame, Results]:
-    """Predictions next to the truth, and their metrics next to the baselines', of known samples it has not learned from.
+    """Predictions next to the truth, and all models' metrics, of known samples that it has not learned from.
 
     The interval's coverage is left out where the samples are those that set its width.
     """
