@@ -16,9 +16,8 @@ from taxoscape.aam import evaluate
 from taxoscape.aam.options import options_of
 from taxoscape.learning.task import Task
 from taxoscape.scoring import baselines, distributions, readings, verdicts
-from taxoscape.scoring.baselines import Evidence, make_models
+from taxoscape.scoring.baselines import DISTRIBUTIONS, LEAF, Evidence, make_models, predict_distributions, ridge_spread
 from taxoscape.scoring.comparison import Held, Prediction
-from taxoscape.scoring.distribution_baselines import LEAF, NAMES, predict_distributions, ridge_spread
 from taxoscape.scoring.readings import Reading, Split, read_counts
 from taxoscape.scoring.results import Comparison
 
@@ -244,12 +243,14 @@ def test_baselines_know_how_sure_they_are():
     every, split = linear_study()
     predicted, read = predict_distributions(every, split, 100, 50, 0)
     truth = split.truth[split.test]
-    assert tuple(predicted) == NAMES
+    assert tuple(predicted) == DISTRIBUTIONS
     assert set(read) == {"ridge", "random_forest", "quantile_forest"}
     for name in ("mean", "ridge", "quantile_forest"):
         assert 0.75 <= distributions.inside(truth, predicted[name].draws, 0.9).mean() <= 1
     score = {
-        name: distributions.crps(truth, guess.draws).mean() for name, guess in predicted.items() if name != NAMES[2]
+        name: distributions.crps(truth, guess.draws).mean()
+        for name, guess in predicted.items()
+        if name != DISTRIBUTIONS[2]
     }
     assert score["ridge"] < 0.8 * score["mean"]
     assert score["quantile_forest"] < 0.8 * score["mean"]

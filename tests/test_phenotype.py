@@ -22,7 +22,7 @@ from taxoscape.phenotype.options import Options, check_phenotype, regressions
 from taxoscape.phenotype.study import Study
 from taxoscape.scoring import distributions as scores
 from taxoscape.scoring import figures
-from taxoscape.scoring.distribution_baselines import NAMES
+from taxoscape.scoring.baselines import DISTRIBUTIONS
 from taxoscape.scoring.readings import read_counts
 from taxoscape.taxonomy.lineages import lineage
 from tests.conftest import ROOT
@@ -508,7 +508,7 @@ def test_every_sample_is_judged_once_beside_the_baselines_in_the_same_order(tmp_
     ordered = found.table[["low90", "low50", "high50", "high90"]].diff(axis=1).iloc[:, 1:]
     assert (ordered >= 0).all().all()
     main = found.results.main
-    assert set(main.models) == {"diffusion", *NAMES}
+    assert set(main.models) == {"diffusion", *DISTRIBUTIONS}
     assert main.models["diffusion"]["crps"]["value"] < main.models["mean"]["crps"]["value"]
     assert sum(found.results.details["readings"]["quantile_forest"].values()) == 3
     first, _ = evaluate.baselines(data.tasks[0], 0, read_counts(data.counts, data.depth, SEED), options(), SEED)

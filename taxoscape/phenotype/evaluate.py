@@ -12,8 +12,9 @@ from taxoscape.learning.task import Task
 from taxoscape.phenotype.ensemble import predict, read_model
 from taxoscape.phenotype.options import Options
 from taxoscape.phenotype.study import Study
+from taxoscape.scoring.baselines import DISTRIBUTIONS as NAMES
+from taxoscape.scoring.baselines import predict_distributions
 from taxoscape.scoring.comparison import Held, Prediction, compare
-from taxoscape.scoring.distribution_baselines import NAMES, predict_distributions
 from taxoscape.scoring.distributions import INTERVALS, central_interval
 from taxoscape.scoring.readings import Counts, Split, count_choices, read_counts
 from taxoscape.scoring.results import Comparison, Results, Verdict
