@@ -331,6 +331,21 @@ def test_a_new_run_leaves_nothing_of_an_older_one_in_its_curves(tmp_path):
     assert [step for step, _ in events(tmp_path / "tensorboard" / "train")["total_loss"]] == [1, 2]
 
 
+def test_histograms_of_weights_and_gradients_leave_out_what_has_no_shape(tmp_path):
+    model = torch.nn.ModuleDict(
+        {"used": torch.nn.Linear(2, 1), "empty": torch.nn.Linear(0, 1), "idle": torch.nn.Linear(1, 1)}
+    )
+    model["used"].weight.grad = torch.tensor([[torch.nan, 1.0]])
+    shown = monitor.Monitor(tmp_path, [], monitor.EVERY, 1)
+    shown.round([{"round": monitor.EVERY, "total_loss": 1.0}], model)
+    shown.close()
+    found = EventAccumulator(str(tmp_path / "tensorboard" / "train")).Reload().Tags()["histograms"]
+    assert set(found) == {
+        "weights/used.weight", "weights/used.bias", "gradients/used.weight",
+        "weights/empty.bias", "weights/idle.weight", "weights/idle.bias",
+    }  # fmt: skip
+
+
 # --- layers
 
 

@@ -54,9 +54,11 @@ class Monitor:
                 writer.add_scalar(tag, value, row["round"])
         if self.writers and row["round"] % EVERY == 0:
             for name, weight in network.named_parameters():
-                self.writers["train"].add_histogram(f"weights/{name}", weight, row["round"])
-                if weight.grad is not None:
-                    self.writers["train"].add_histogram(f"gradients/{name}", weight.grad, row["round"])
+                for kind, values in (("weights", weight), ("gradients", weight.grad)):
+                    # A weight may have no element (no condition, no covariate); a skipped step's gradient is not finite.
+                    finite = values[values.isfinite()] if values is not None else ()
+                    if len(finite):
+                        self.writers["train"].add_histogram(f"{kind}/{name}", finite, row["round"])
         for writer in self.writers.values():
             writer.flush()
         if self.folder:
