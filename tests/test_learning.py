@@ -337,7 +337,7 @@ def test_histograms_of_weights_and_gradients_leave_out_what_has_no_shape(tmp_pat
     )
     model["used"].weight.grad = torch.tensor([[torch.nan, 1.0]])
     shown = monitor.Monitor(tmp_path, [], monitor.EVERY, 1)
-    shown.round([{"round": monitor.EVERY, "total_loss": 1.0}], model)
+    shown.round([{"round": monitor.EVERY, "step": 1, "total_loss": 1.0}], model)
     shown.close()
     found = EventAccumulator(str(tmp_path / "tensorboard" / "train")).Reload().Tags()["histograms"]
     assert set(found) == {

@@ -55,7 +55,7 @@ class Monitor:
         if self.writers and row["round"] % EVERY == 0:
             for name, weight in network.named_parameters():
                 for kind, values in (("weights", weight), ("gradients", weight.grad)):
-                    # A weight may have no element (no condition, no covariate); a skipped step's gradient is not finite.
+                    # A weight may have no element (no condition); the gradient of a skipped step is not finite.
                     finite = values[values.isfinite()] if values is not None else ()
                     if len(finite):
                         self.writers["train"].add_histogram(f"{kind}/{name}", finite, row["round"])
