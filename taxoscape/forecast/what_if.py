@@ -1,6 +1,6 @@
 """What if: the same subjects, the same noise, one planned field at two values; what the forecaster makes of it.
 
-It shows what the model has learned, not what an intervention does: who was given it was not drawn by lot.
+It shows what the model has learned, not what an intervention does: who was given it was not decided at random.
 """
 
 from pathlib import Path
