@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import ROOT, environment
 
-from taxoscape import container, tables
+from taxoscape import programs, tables
 from taxoscape.digest import imported, module_names
 from taxoscape.errors import InputError
 
@@ -77,20 +77,20 @@ def test_the_image_holds_what_runs_and_nothing_else():
 
 
 def test_the_repository_is_bound_once():
-    once = container.with_repository("--nv", "/home/me/my taxoscape")
+    once = programs.with_repository("--nv", "/home/me/my taxoscape")
     assert once == "--nv --bind '/home/me/my taxoscape'"
-    assert container.with_repository(once, "/home/me/my taxoscape") == once
-    assert container.with_repository("", "/opt/taxoscape") == "--bind /opt/taxoscape"
+    assert programs.with_repository(once, "/home/me/my taxoscape") == once
+    assert programs.with_repository("", "/opt/taxoscape") == "--bind /opt/taxoscape"
 
 
 def test_an_image_is_an_address_or_a_file(tmp_path):
-    container.check_image("docker://registry/taxoscape:0.1.0")
+    programs.check_image("docker://registry/taxoscape:0.1.0")
     (tmp_path / "image.sif").touch()
-    container.check_image(str(tmp_path / "image.sif"))
+    programs.check_image(str(tmp_path / "image.sif"))
     with pytest.raises(InputError, match=r"container none.sif does not exist .*working directory"):
-        container.check_image("none.sif")
+        programs.check_image("none.sif")
     with pytest.raises(InputError, match="--sdm apptainer needs an image: set container"):
-        container.check_image(None)
+        programs.check_image(None)
 
 
 @pytest.fixture

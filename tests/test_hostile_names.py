@@ -16,6 +16,7 @@ import biom
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from browser import unpack
 from conftest import ROOT, TINY, environment
@@ -30,7 +31,7 @@ from taxoscape.errors import InputError, one_line
 from taxoscape.files import read_npz
 from taxoscape.forecast import animation
 from taxoscape.learning import checkpoint
-from taxoscape.phenotype import saved as phenotype
+from taxoscape.phenotype import ensemble
 from taxoscape.report.parts import Section, Table
 
 # What must pass unchanged.
@@ -360,15 +361,16 @@ def test_every_shell_command_quotes_what_it_is_given():
 @pytest.mark.parametrize(
     "state",
     [
+        {},
         {"members": [], "options": {}},
         {"members": [{}], "options": {"epochs": "many"}, "target": 3},
-        {"kind": "phenotype", "options": {"nonsense": 1}, "taxa": {}},
-        {"kind": "phenotype"},
+        {"kind": "Generator", "options": {"nonsense": 1}, "taxa": {}},
+        {"kind": "<b>\n"},
     ],
 )
-@pytest.mark.parametrize("load", [saved.load, phenotype.load])
-def test_a_checkpoint_of_another_kind_is_refused_in_one_line(load, state, tmp_path):
-    checkpoint.save(state, tmp_path / "m.pt")
+@pytest.mark.parametrize(("load", "kind"), [(saved.load, "TrainedPredictor"), (ensemble.read_model, "PhenotypeModel")])
+def test_a_checkpoint_of_another_kind_or_content_is_refused_in_one_line(load, kind, state, tmp_path):
+    torch.save({"version": checkpoint.VERSION, "kind": kind} | state, tmp_path / "m.pt")
     with pytest.raises(InputError) as caught:
         load(tmp_path / "m.pt")
     assert len(one_line(caught.value)) < 1000
